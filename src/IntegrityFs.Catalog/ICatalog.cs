@@ -34,7 +34,7 @@ public interface ICatalog
 
     /// <summary>Enters the exclusive scope of one atomic operation that makes at most <paramref name="changes"/>
     /// changes of items (each Put, Add, Remove, Replace or Set below counts one; a symlink target or xattr value counts
-    /// one more per 512 bytes). ENOSPC or EROFS before anything is changed.</summary>
+    /// one more per 512 bytes, a replaced xattr those of the longer of both values). ENOSPC or EROFS before anything is changed.</summary>
     Errno BeginWrite(int changes, out CatalogOperation operation);
 
     // ---- reading, inside any scope ----
@@ -46,7 +46,7 @@ public interface ICatalog
     bool TryLookup(InodeNumber directory, ReadOnlySpan<byte> name, out Dentry entry);
 
     /// <summary>Visits the entries (without "." and "..") after position <paramref name="cookie"/> (0 is the start) until
-    /// the visitor refuses one or the end is reached. Cookies are stable while entries come and go: an entry present
+    /// the visitor refuses one or the end is reached. Cookies are 1 .. 2^62 and stable while entries come and go: an entry present
     /// throughout is seen exactly once.</summary>
     void ReadDirectory(InodeNumber directory, ulong cookie, IDentryVisitor visitor);
 

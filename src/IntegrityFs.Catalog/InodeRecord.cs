@@ -23,7 +23,8 @@ public struct InodeRecord
     /// <summary>Inode flags (FS_*_FL, ioctl_iflags(2)).</summary>
     public uint Flags;
 
-    /// <summary>Size in bytes, 0 .. 2^63 − 1. For a directory, the number of its entries.</summary>
+    /// <summary>Size in bytes, 0 .. 2^63 − 1. For a directory, the number of its entries, which
+    /// the floor above keeps, as it keeps links and times.</summary>
     public long Size;
 
     /// <summary>Data blocks allocated to the file (volume blocks, not 512-byte units). Kept by the catalog.</summary>
