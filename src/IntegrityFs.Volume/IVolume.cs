@@ -59,7 +59,8 @@ public interface IVolume
 }
 
 /// <summary>One operation inside the exclusive scope. Dispose without <see cref="Complete"/> undoes it as a whole.
-/// Spans stay valid until dispose; after <see cref="Modify"/> a lease taken earlier on the same block may be stale.</summary>
+/// Spans stay valid until dispose; after <see cref="Modify"/> a lease taken earlier on the same block may be stale.
+/// Reads inside the scope see what the operation has changed, the root area too.</summary>
 public interface IVolumeOperation : IDisposable
 {
     /// <summary>The verified content of a block, writable. Calling it twice gives the same memory.</summary>
@@ -70,14 +71,20 @@ public interface IVolumeOperation : IDisposable
     Span<byte> Create(BlockNumber block, BlockPurpose purpose);
 
     /// <summary>Allocates 1 to <paramref name="count"/> consecutive blocks, near and after <paramref name="goal"/>.
-    /// Within the reserved number this cannot fail for lack of space.</summary>
+    /// Within the reserved number this cannot fail for lack of space. A block has no content until it is created or
+    /// written, and may stay so beyond the operation (preallocation).</summary>
     BlockRun Allocate(int count, BlockNumber goal);
 
-    /// <summary>Gives blocks back. They must not be read afterwards.</summary>
+    /// <summary>Gives blocks back. They must not be read afterwards, and are not allocated again by the same operation.
+    /// Counts one changed block for each group that the run touches.</summary>
     void Free(BlockRun run);
 
     /// <summary>Writes whole data blocks (content is copied before the call returns). Each is new or overwritten whole.</summary>
-    void WriteData(BlockRun run, ReadOnlySpan<byte> data);
+    /// <param name="run">Where.</param>
+    /// <param name="data">Count × BlockSize bytes.</param>
+    /// <param name="fresh">True where this operation allocated every block of the run and nothing was written to them
+    /// since: their old content is nobody's, so they may be written in place before the commit (data=auto).</param>
+    void WriteData(BlockRun run, ReadOnlySpan<byte> data, bool fresh = false);
 
     /// <summary>The root area, writable.</summary>
     Span<byte> Root { get; }
