@@ -1,0 +1,312 @@
+// FileDevice promises, over an image file or a block device:
+// 1. A call returns only after the whole transfer; a short one is continued, an interrupted one repeated, and anything
+//    else is a DeviceException that carries the kernel's errno and the byte offset.
+// 2. Flush is fdatasync. Its failure is reported, and stays: the kernel forgets that it lost dirty pages after it has
+//    told us once, so a later fdatasync would succeed without the data. After one failure every Flush fails.
+// 3. One writer: an exclusive flock on the device (and on the image behind a loop device) is held from Open to Dispose.
+//    O_EXCL is not used because the kernel itself claims the device of a fuseblk mount.
+// 4. Nothing is allocated per call after the bounce buffers exist, except when more threads than buffers bounce.
+using System.Runtime.CompilerServices;
+using IntegrityFs.Format;
+using Microsoft.Win32.SafeHandles;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
+
+namespace IntegrityFs.Device;
+
+/// <summary>An image file or a block device, over system calls.</summary>
+public sealed unsafe class FileDevice : IDevice
+{
+    private const int MaxVectors = 1024;
+    private const int MaxTransfer = 1 << 30;
+    private const int MaxSectorSize = 4096;
+
+    private readonly SafeFileHandle _handle;
+    private readonly SafeFileHandle? _image;
+    private readonly BouncePool? _bounce;
+    private readonly int _memoryAlignment;
+    private int _flushError;
+
+    private FileDevice(string path, FileDeviceOptions options, OpenedFile opened)
+    {
+        Name = path;
+        IsReadOnly = options.ReadOnly;
+        Length = opened.Length;
+        SectorSize = opened.SectorSize;
+        IsDirect = opened.Direct;
+        IsBlockDevice = opened.IsBlockDevice;
+        _memoryAlignment = opened.MemoryAlignment;
+        _handle = opened.Handle;
+        _image = opened.Image;
+        _bounce = opened.Direct ? new BouncePool() : null;
+    }
+
+    /// <inheritdoc/>
+    public long Length { get; }
+
+    /// <inheritdoc/>
+    public int SectorSize { get; }
+
+    /// <inheritdoc/>
+    public bool IsReadOnly { get; }
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <summary>True where I/O goes past the page cache; false where it was not wanted or the file system refuses.</summary>
+    public bool IsDirect { get; }
+
+    /// <summary>True for a block device, false for an image file.</summary>
+    public bool IsBlockDevice { get; }
+
+    /// <summary>Opens an existing image file or block device.</summary>
+    /// <exception cref="DeviceException">It cannot be opened, is neither file nor block device, or another process uses
+    /// it (<see cref="Errno.EBUSY"/>).</exception>
+    public static FileDevice Open(string path, FileDeviceOptions options)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.Unlocked && !options.ReadOnly)
+        {
+            throw new ArgumentException("only a read-only device may go without the lock", nameof(options));
+        }
+
+        return new FileDevice(path, options, OpenedFile.Open(path, options));
+    }
+
+    /// <summary>Creates an image file of <paramref name="length"/> zero bytes, readable by its owner only.</summary>
+    /// <param name="path">Must not exist.</param>
+    /// <param name="length">Bytes.</param>
+    /// <param name="allocate">Reserve the space now, so that a full host file system cannot fail a later write; else
+    /// the file is sparse.</param>
+    /// <exception cref="DeviceException">With the kernel's errno; no file is left behind.</exception>
+    public static void CreateImage(string path, long length, bool allocate = false) =>
+        ImageFile.Create(path, length, allocate);
+
+    /// <inheritdoc/>
+    public void Read(long offset, Span<byte> buffer)
+    {
+        DeviceGuard.Check(this, DeviceOperation.Read, offset, buffer.Length);
+        using var held = new HeldDescriptor(_handle);
+        fixed (byte* p = buffer)
+        {
+            if (IsUsable((nint)p))
+            {
+                ReadFully(held.Number, offset, p, buffer.Length);
+                return;
+            }
+        }
+
+        ReadBounced(held.Number, offset, buffer);
+    }
+
+    /// <inheritdoc/>
+    public void Write(long offset, ReadOnlySpan<byte> data)
+    {
+        DeviceGuard.CheckWritable(this, offset);
+        DeviceGuard.Check(this, DeviceOperation.Write, offset, data.Length);
+        using var held = new HeldDescriptor(_handle);
+        WriteOne(held.Number, offset, data);
+    }
+
+    /// <inheritdoc/>
+    public void WriteGather(long offset, ReadOnlySpan<IoSegment> segments)
+    {
+        DeviceGuard.CheckWritable(this, offset);
+        DeviceGuard.Check(this, DeviceOperation.Write, offset, DeviceGuard.TotalLength(this, segments));
+        using var held = new HeldDescriptor(_handle);
+        IoVector* vectors = stackalloc IoVector[Math.Min(segments.Length, MaxVectors)];
+        int next = 0;
+        while (next < segments.Length)
+        {
+            int count = 0;
+            long bytes = 0;
+            while (next < segments.Length && count < MaxVectors && IsUsable(segments[next].Address)
+                && bytes + segments[next].Length <= MaxTransfer)
+            {
+                vectors[count++] = new IoVector
+                {
+                    Address = segments[next].Address,
+                    Length = (nuint)segments[next].Length,
+                };
+                bytes += segments[next++].Length;
+            }
+
+            if (count == 0)
+            {
+                // Memory that O_DIRECT would refuse, or a single huge piece.
+                IoSegment segment = segments[next++];
+                WriteOne(held.Number, offset, new ReadOnlySpan<byte>((void*)segment.Address, segment.Length));
+                offset += segment.Length;
+                continue;
+            }
+
+            WriteVectors(held.Number, offset, vectors, count, bytes);
+            offset += bytes;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Flush()
+    {
+        if (IsReadOnly)
+        {
+            return;
+        }
+
+        int error = Volatile.Read(ref _flushError);
+        if (error == 0)
+        {
+            using var held = new HeldDescriptor(_handle);
+            if (fdatasync(held.Number) == 0)
+            {
+                return;
+            }
+
+            error = errno;
+            Interlocked.CompareExchange(ref _flushError, error, 0);
+        }
+
+        throw new DeviceException((Errno)error, DeviceOperation.Flush, -1,
+            $"{Name}: flush failed: {Native.Describe((Errno)error)}");
+    }
+
+    /// <summary>Gives the lock up and closes. Does not flush.</summary>
+    public void Dispose()
+    {
+        _handle.Dispose();
+        _image?.Dispose();
+        _bounce?.Dispose();
+    }
+
+    private bool IsUsable(nint address) => _bounce is null || (address & (_memoryAlignment - 1)) == 0;
+
+    private void WriteOne(int descriptor, long offset, ReadOnlySpan<byte> data)
+    {
+        fixed (byte* p = data)
+        {
+            if (IsUsable((nint)p))
+            {
+                WriteFully(descriptor, offset, p, data.Length);
+                return;
+            }
+        }
+
+        AlignedMemory bounce = _bounce!.Rent();
+        try
+        {
+            while (!data.IsEmpty)
+            {
+                int step = Math.Min(data.Length, bounce.Length);
+                data[..step].CopyTo(bounce.Span);
+                WriteFully(descriptor, offset, (byte*)bounce.Address, step);
+                offset += step;
+                data = data[step..];
+            }
+        }
+        finally
+        {
+            _bounce.Return(bounce);
+        }
+    }
+
+    private void ReadBounced(int descriptor, long offset, Span<byte> buffer)
+    {
+        AlignedMemory bounce = _bounce!.Rent();
+        try
+        {
+            while (!buffer.IsEmpty)
+            {
+                int step = Math.Min(buffer.Length, bounce.Length);
+                ReadFully(descriptor, offset, (byte*)bounce.Address, step);
+                bounce.Span[..step].CopyTo(buffer);
+                offset += step;
+                buffer = buffer[step..];
+            }
+        }
+        finally
+        {
+            _bounce.Return(bounce);
+        }
+    }
+
+    private void ReadFully(int descriptor, long offset, byte* memory, int length)
+    {
+        while (length > 0)
+        {
+            nint done = (nint)(long)pread(descriptor, memory, (size_t)(ulong)Math.Min(length, MaxTransfer), offset);
+            if (!Progressed(DeviceOperation.Read, offset, done))
+            {
+                continue;
+            }
+
+            memory += done;
+            offset += done;
+            length -= (int)done;
+        }
+    }
+
+    private void WriteFully(int descriptor, long offset, byte* memory, int length)
+    {
+        while (length > 0)
+        {
+            nint done = (nint)(long)pwrite(descriptor, memory, (size_t)(ulong)Math.Min(length, MaxTransfer), offset);
+            if (!Progressed(DeviceOperation.Write, offset, done))
+            {
+                continue;
+            }
+
+            memory += done;
+            offset += done;
+            length -= (int)done;
+        }
+    }
+
+    private void WriteVectors(int descriptor, long offset, IoVector* vectors, int count, long bytes)
+    {
+        while (bytes > 0)
+        {
+            nint done = Native.PWriteVector(descriptor, vectors, count, offset);
+            if (!Progressed(DeviceOperation.Write, offset, done))
+            {
+                continue;
+            }
+
+            offset += done;
+            bytes -= done;
+            while (count > 0 && (nuint)done >= vectors->Length)
+            {
+                done -= (nint)vectors->Length;
+                vectors++;
+                count--;
+            }
+
+            if (done > 0)
+            {
+                vectors->Address += done;
+                vectors->Length -= (nuint)done;
+            }
+        }
+    }
+
+    /// <summary>True where bytes moved, false where the call is to be repeated; anything else throws.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private bool Progressed(DeviceOperation operation, long offset, nint done)
+    {
+        if (done > 0)
+        {
+            return true;
+        }
+
+        return done < 0 && Native.LastError == Errno.EINTR ? false : throw Failure(operation, offset, done);
+    }
+
+    private DeviceException Failure(DeviceOperation operation, long offset, nint done)
+    {
+        // Zero bytes of a transfer inside the length that we measured: the file has been cut behind our back.
+        Errno error = done < 0 ? Native.LastError : Errno.EIO;
+        string reason = done < 0 ? Native.Describe(error) : "the device ends early";
+        string verb = operation == DeviceOperation.Read ? "read" : "write";
+        return new DeviceException(error, operation, offset, $"{Name}: {verb} at byte {offset} failed: {reason}");
+    }
+}
