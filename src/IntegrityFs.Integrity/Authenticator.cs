@@ -1,0 +1,100 @@
+// Promise: the only place that computes a tag or a MAC. tag = first 192 bits of HMAC-SHA-256(key of the purpose,
+// header || content); the header binds purpose, place and version, so that a tag fits one block at one place in one
+// version. Cost: one HMAC per block, no allocation; about 1.3 GB/s per core with SHA instructions.
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using IntegrityFs.Format;
+
+namespace IntegrityFs.Integrity;
+
+/// <summary>Computes tags and MACs of one volume. Not thread safe: one per thread, see <see cref="AuthenticatorPool"/>.</summary>
+public sealed class Authenticator : IDisposable
+{
+    /// <summary>Bytes of a MAC.</summary>
+    public const int MacSize = 32;
+
+    private const int HeaderSize = 24;
+    private readonly IncrementalHash _block;
+    private readonly IncrementalHash _node;
+    private readonly IncrementalHash _journal;
+    private readonly IncrementalHash _superblock;
+
+    /// <summary>Copies the keys into four keyed hash states.</summary>
+    public Authenticator(SubKeys keys)
+    {
+        _block = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, keys.Block);
+        _node = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, keys.Node);
+        _journal = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, keys.Journal);
+        _superblock = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, keys.Superblock);
+    }
+
+    /// <summary>The tag of a protected block.</summary>
+    public Tag TagOfBlock(BlockPurpose purpose, long block, ulong version, ReadOnlySpan<byte> content) =>
+        Compute(_block, (ulong)block | ((ulong)purpose << 56), version, content);
+
+    /// <summary>The tag of a tree node.</summary>
+    public Tag TagOfNode(TagNode node, ulong version, ReadOnlySpan<byte> content) =>
+        Compute(_node, (ulong)node.Key, version, content);
+
+    /// <summary>MAC of a journal descriptor: its bytes up to the end of the entries, the MAC field left out.</summary>
+    public void MacOfDescriptor(ReadOnlySpan<byte> descriptor, int length, Span<byte> mac)
+    {
+        const int After = JournalDescriptorLayout.MacOffset + JournalDescriptorLayout.MacSize;
+        _journal.AppendData(descriptor[..JournalDescriptorLayout.MacOffset]);
+        _journal.AppendData(descriptor[After..length]);
+        _journal.GetHashAndReset(mac);
+    }
+
+    /// <summary>MAC of a superblock: its bytes before the MAC field.</summary>
+    public void MacOfSuperblock(ReadOnlySpan<byte> superblock, Span<byte> mac)
+    {
+        _superblock.AppendData(superblock[..SuperblockLayout.MacOffset]);
+        _superblock.GetHashAndReset(mac);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _block.Dispose();
+        _node.Dispose();
+        _journal.Dispose();
+        _superblock.Dispose();
+    }
+
+    private static Tag Compute(IncrementalHash hash, ulong place, ulong version, ReadOnlySpan<byte> content)
+    {
+        Span<byte> header = stackalloc byte[HeaderSize];
+        BinaryPrimitives.WriteUInt64LittleEndian(header, place);
+        BinaryPrimitives.WriteUInt64LittleEndian(header[8..], version);
+        BinaryPrimitives.WriteUInt64LittleEndian(header[16..], (ulong)content.Length);
+        Span<byte> mac = stackalloc byte[MacSize];
+        hash.AppendData(header);
+        hash.AppendData(content);
+        hash.GetHashAndReset(mac);
+        return Tag.Read(mac);
+    }
+}
+
+/// <summary>One <see cref="Authenticator"/> per thread that asks.</summary>
+public sealed class AuthenticatorPool : IDisposable
+{
+    private readonly ThreadLocal<Authenticator> _perThread;
+
+    /// <summary>The pool borrows <paramref name="keys"/>; dispose them after it.</summary>
+    public AuthenticatorPool(SubKeys keys) =>
+        _perThread = new ThreadLocal<Authenticator>(() => new Authenticator(keys), trackAllValues: true);
+
+    /// <summary>The calling thread's own.</summary>
+    public Authenticator Current => _perThread.Value!;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (Authenticator authenticator in _perThread.Values)
+        {
+            authenticator.Dispose();
+        }
+
+        _perThread.Dispose();
+    }
+}

@@ -1,0 +1,290 @@
+// Promise: Find returns the entry that the key holder's file system last checkpointed for a block, or throws.
+// Trust: every node is verified against its parent's entry before one byte of it is used, up to the root entry, which the
+// superblock's MAC covers. Order on the device: Apply writes changed nodes only into the slot that the durable tree does
+// not use; the caller flushes, then makes the returned root durable. So a crash at any moment leaves the old tree whole.
+// Interior nodes are written twice; a bad copy is replaced by the good one when found on a writable device.
+// Threads: Find from many at once; Apply from one, beside readers. Until the caller swaps the root in, readers must not
+// ask for blocks that Apply changes (the volume answers those from its pending map).
+// Cost: Find is one lock and one dictionary look-up when the leaf is cached; a miss reads and hashes one node per level.
+using IntegrityFs.Device;
+using IntegrityFs.Format;
+
+namespace IntegrityFs.Integrity;
+
+/// <summary>The hash tree over all tags of a volume.</summary>
+public sealed class TagTree : IDisposable
+{
+    private readonly IDevice _device;
+    private readonly VolumeGeometry _geometry;
+    private readonly AuthenticatorPool _authenticators;
+    private readonly NodeCache _cache;
+    private readonly Lock _lock = new();
+    private TagEntry _root;
+    private ulong _changes;
+    private long _repairs;
+
+    /// <summary>Opens the tree under an authenticated root entry; keeps at most <paramref name="cachedNodes"/> nodes.</summary>
+    public TagTree(IDevice device, VolumeGeometry geometry, AuthenticatorPool authenticators, TagEntry root, int cachedNodes)
+    {
+        _device = device;
+        _geometry = geometry;
+        _authenticators = authenticators;
+        _root = root;
+        _cache = new NodeCache(Math.Max(cachedNodes, 4 * (geometry.Levels + 2)), geometry.BlockSize);
+    }
+
+    /// <summary>Bad copies of interior nodes that were found and, on a writable device, replaced.</summary>
+    public long Repairs => Interlocked.Read(ref _repairs);
+
+    /// <summary>Skips every comparison of tags; for showing that tests notice.</summary>
+    internal bool VerifyNothing { get; init; }
+
+    /// <summary>The verified entry of a block.</summary>
+    /// <exception cref="IntegrityException">A node on the path is bad in every copy.</exception>
+    public TagEntry Find(long block)
+    {
+        TagNode leaf = _geometry.LeafOf(block);
+        int index = _geometry.IndexInLeaf(block);
+        while (true)
+        {
+            lock (_lock)
+            {
+                if (_cache.TryGet(leaf.Key, out Span<byte> bytes))
+                {
+                    return EntryAt(bytes, index);
+                }
+            }
+
+            Load(leaf);
+        }
+    }
+
+    /// <summary>Copies the verified entries of blocks under one leaf (no more than lie under it).</summary>
+    public void Find(long first, Span<TagEntry> entries)
+    {
+        TagNode leaf = _geometry.LeafOf(first);
+        int index = _geometry.IndexInLeaf(first);
+        while (true)
+        {
+            lock (_lock)
+            {
+                if (_cache.TryGet(leaf.Key, out Span<byte> bytes))
+                {
+                    for (int i = 0; i < entries.Length; i++)
+                    {
+                        entries[i] = EntryAt(bytes, index + i);
+                    }
+
+                    return;
+                }
+            }
+
+            Load(leaf);
+        }
+    }
+
+    /// <summary>Writes new entries for blocks (ascending) into the tree's free slots and returns the new root's entry. The
+    /// caller flushes and stores it. After an exception the tree must not be used for changes any more.</summary>
+    public TagEntry Apply(ReadOnlySpan<(long Block, TagEntry Entry)> changes, ulong generation)
+    {
+        if (changes.IsEmpty)
+        {
+            return _root;
+        }
+
+        using var scratch = new AlignedMemory(_geometry.BlockSize * (_geometry.Levels + 1));
+        TagEntry root = Rewrite(_geometry.Root, _root, changes, generation, scratch);
+        lock (_lock)
+        {
+            _root = root;
+        }
+
+        return root;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _cache.Dispose();
+
+    private static TagEntry EntryAt(ReadOnlySpan<byte> node, int index) =>
+        TagEntry.Read(node.Slice(index * TagEntryLayout.Size, TagEntryLayout.Size));
+
+    /// <summary>Rewrites one node with all changes below it, children first.</summary>
+    private TagEntry Rewrite(TagNode node, TagEntry old, ReadOnlySpan<(long Block, TagEntry Entry)> changes, ulong generation, AlignedMemory scratch)
+    {
+        int size = _geometry.BlockSize;
+        Span<byte> bytes = scratch.Span.Slice(node.Level * size, size);
+        if (!TryCopyCached(node, bytes))
+        {
+            ReadNode(node, old, bytes);
+        }
+
+        if (node.Level == 0)
+        {
+            foreach ((long block, TagEntry entry) in changes)
+            {
+                entry.Write(bytes[(_geometry.IndexInLeaf(block) * TagEntryLayout.Size)..]);
+            }
+        }
+        else
+        {
+            int start = 0;
+            while (start < changes.Length)
+            {
+                TagNode child = ChildOver(node, changes[start].Block);
+                int end = start + 1;
+                while (end < changes.Length && ChildOver(node, changes[end].Block) == child)
+                {
+                    end++;
+                }
+
+                Span<byte> slot = bytes.Slice(_geometry.IndexInParent(child) * TagEntryLayout.Size, TagEntryLayout.Size);
+                Rewrite(child, TagEntry.Read(slot), changes[start..end], generation, scratch).Write(slot);
+                start = end;
+            }
+        }
+
+        byte target = (byte)(old.IsAbsent ? 0 : 1 - old.Kind);
+        for (int copy = 0; copy < VolumeGeometry.CopiesOf(node); copy++)
+        {
+            _device.Write(_geometry.NodeOffset(node, target, copy), bytes);
+        }
+
+        Tag tag = _authenticators.Current.TagOfNode(node, generation, bytes);
+        lock (_lock)
+        {
+            _changes++;
+            _cache.Replace(node.Key, bytes);
+        }
+
+        return new TagEntry(generation, target, tag);
+    }
+
+    private bool TryCopyCached(TagNode node, Span<byte> destination)
+    {
+        lock (_lock)
+        {
+            if (!_cache.TryGet(node.Key, out Span<byte> bytes))
+            {
+                return false;
+            }
+
+            bytes.CopyTo(destination);
+            return true;
+        }
+    }
+
+    private TagNode ChildOver(TagNode node, long block)
+    {
+        TagNode child = _geometry.LeafOf(block);
+        while (child.Level < node.Level - 1)
+        {
+            child = _geometry.ParentOf(child);
+        }
+
+        return child;
+    }
+
+    /// <summary>Brings a node, and what it needs above it, into the cache.</summary>
+    private void Load(TagNode node)
+    {
+        TagEntry expected = ExpectedEntry(node, out ulong seen);
+        int rented;
+        Span<byte> buffer;
+        lock (_lock)
+        {
+            rented = _cache.Rent();
+            buffer = _cache.Buffer(rented);
+        }
+
+        bool filled = false;
+        try
+        {
+            ReadNode(node, expected, buffer);
+            filled = true;
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                // A node rewritten since its parent's entry was read must not be overlaid by its older self.
+                if (filled && _changes == seen)
+                {
+                    _cache.Insert(node.Key, rented);
+                }
+                else
+                {
+                    _cache.Return(rented);
+                }
+            }
+        }
+    }
+
+    private TagEntry ExpectedEntry(TagNode node, out ulong seen)
+    {
+        if (node.Level == _geometry.Levels)
+        {
+            lock (_lock)
+            {
+                seen = _changes;
+                return _root;
+            }
+        }
+
+        TagNode parent = _geometry.ParentOf(node);
+        while (true)
+        {
+            lock (_lock)
+            {
+                if (_cache.TryGet(parent.Key, out Span<byte> bytes))
+                {
+                    seen = _changes;
+                    return EntryAt(bytes, _geometry.IndexInParent(node));
+                }
+            }
+
+            Load(parent);
+        }
+    }
+
+    private void ReadNode(TagNode node, TagEntry expected, Span<byte> bytes)
+    {
+        if (expected.IsAbsent)
+        {
+            bytes.Clear();
+            return;
+        }
+
+        if (expected.Kind > 1)
+        {
+            throw new CorruptFormatException($"tag node {node.Index} of level {node.Level}: slot {expected.Kind} does not exist");
+        }
+
+        int copies = VolumeGeometry.CopiesOf(node);
+        for (int attempt = 0; attempt < 2 * copies; attempt++)
+        {
+            int copy = attempt % copies;
+            _device.Read(_geometry.NodeOffset(node, expected.Kind, copy), bytes);
+            if (_authenticators.Current.TagOfNode(node, expected.Version, bytes) == expected.Tag || VerifyNothing)
+            {
+                if (attempt > 0 && copies > 1)
+                {
+                    RepairCopy(node, expected, copies - 1 - copy, bytes);
+                }
+
+                return;
+            }
+        }
+
+        throw new IntegrityException(Zone.TagTree, node.Index, $"node {node.Index} of level {node.Level} of the tag tree is not authentic in any copy");
+    }
+
+    /// <summary>Puts the good copy over the bad one. Not ordered with anything: both hold the durable tree's content.</summary>
+    private void RepairCopy(TagNode node, TagEntry entry, int badCopy, ReadOnlySpan<byte> good)
+    {
+        Interlocked.Increment(ref _repairs);
+        if (!_device.IsReadOnly)
+        {
+            _device.Write(_geometry.NodeOffset(node, entry.Kind, badCopy), good);
+        }
+    }
+}

@@ -1,0 +1,323 @@
+// Promise: finds every transaction that was durable, in order, from the tail that the superblock names; tells a torn tail
+// (a crash) from damage (something behind it is authentic). Reads only; memory: the entries of the transactions found.
+// Trust: a descriptor counts only if its MAC is right, its position is where it stands, its sequence is not below the
+// superblock's, and its chain continues the last one. Images count only if they fit their entries' tags.
+using IntegrityFs.Device;
+using IntegrityFs.Format;
+using IntegrityFs.Integrity;
+
+namespace IntegrityFs.Journal;
+
+/// <summary>A transaction found by the scan.</summary>
+public sealed class JournalTransaction
+{
+    /// <summary>Number of the transaction, the version of its blocks.</summary>
+    public required ulong Sequence { get; init; }
+
+    /// <summary>Position of its descriptor.</summary>
+    public required ulong Position { get; init; }
+
+    /// <summary>Blocks of the leading descriptor: images begin behind it.</summary>
+    public required int DescriptorBlocks { get; init; }
+
+    /// <summary>Images in it.</summary>
+    public required int Images { get; init; }
+
+    /// <summary>What it changed; image entries are in the order of the images.</summary>
+    public required JournalEntry[] Entries { get; init; }
+
+    /// <summary>Its MAC, which the next one chains to.</summary>
+    public required byte[] Mac { get; init; }
+
+    /// <summary>MAC of the one before it.</summary>
+    public required byte[] Chain { get; init; }
+
+    /// <summary>Indexes of images that do not fit their tags.</summary>
+    public List<int> BadImages { get; } = [];
+
+    /// <summary>What was decided.</summary>
+    public JournalDecision Decision { get; set; }
+
+    /// <summary>Position behind it.</summary>
+    public ulong End => Position + (ulong)Images + (2UL * (ulong)DescriptorBlocks);
+
+    /// <summary>Position of the first image.</summary>
+    public ulong FirstImage => Position + (ulong)DescriptorBlocks;
+}
+
+/// <summary>Result of a scan.</summary>
+public sealed class JournalScanResult
+{
+    /// <summary>To be replayed, oldest first.</summary>
+    public List<JournalTransaction> Transactions { get; } = [];
+
+    /// <summary>The torn transaction at the end, where there is one.</summary>
+    public JournalTransaction? Torn { get; set; }
+
+    /// <summary>Position where the log cannot be followed though newer records exist; null where all is well.</summary>
+    public ulong? GapAt { get; set; }
+
+    /// <summary>Sequence of the newest authentic record behind the gap.</summary>
+    public ulong GapSuccessor { get; set; }
+
+    /// <summary>Position behind the last transaction to be replayed.</summary>
+    public ulong End { get; set; }
+
+    /// <summary>MAC of the last transaction to be replayed.</summary>
+    public byte[] Chain { get; set; } = [];
+}
+
+/// <summary>Reads a journal after a crash.</summary>
+public sealed class JournalScanner(IDevice device, VolumeGeometry geometry, AuthenticatorPool authenticators)
+{
+    private const int SweepBytes = 1 << 20;
+    private readonly byte[] _mac = new byte[JournalDescriptorLayout.MacSize];
+
+    /// <summary>Accepts any chain; for showing that tests notice.</summary>
+    internal bool IgnoreChain { get; init; }
+
+    /// <summary>Compares nothing; likewise.</summary>
+    internal bool VerifyNothing { get; init; }
+
+    /// <summary>Applies a torn transaction; likewise.</summary>
+    internal bool ReplayTorn { get; init; }
+
+    /// <summary>Scans from <paramref name="tail"/> on, for sequences from <paramref name="firstSequence"/> on.</summary>
+    public JournalScanResult Scan(ulong tail, ulong firstSequence, ReadOnlySpan<byte> chain)
+    {
+        var result = new JournalScanResult { End = tail, Chain = chain.ToArray() };
+        ulong limit = tail + (ulong)geometry.JournalBlocks;
+        List<JournalTransaction>? others = null;
+        ulong next = firstSequence;
+        while (true)
+        {
+            JournalTransaction? leading = ReadDescriptor(result.End, result.End, next, limit);
+            if (leading is not null && !Continues(leading, result.Chain))
+            {
+                leading = null;
+            }
+
+            JournalTransaction? found = leading;
+            bool trailing;
+            if (leading is null)
+            {
+                others ??= Sweep(result.End + 1, limit, next);
+                ulong at = result.End;
+                byte[] link = result.Chain;
+                found = others.Find(o => o.Position == at && Continues(o, link));
+                trailing = found is not null;
+            }
+            else
+            {
+                trailing = SameDescriptor(leading);
+            }
+
+            if (found is not null)
+            {
+                VerifyImages(found);
+            }
+
+            bool successor = HasSuccessor(found, result, limit, next, ref others);
+            JournalDecision decision = JournalDecisionTable.Decide(leading is not null, trailing, found is null || found.BadImages.Count == 0, successor);
+            if (!Accept(result, found, decision, others))
+            {
+                return result;
+            }
+
+            next = found!.Sequence + 1;
+        }
+    }
+
+    private bool Accept(JournalScanResult result, JournalTransaction? found, JournalDecision decision, List<JournalTransaction>? others)
+    {
+        switch (decision)
+        {
+            case JournalDecision.End:
+                return false;
+            case JournalDecision.Gap:
+                result.GapAt = result.End;
+                result.GapSuccessor = others!.Max(o => o.Sequence);
+                return false;
+            case JournalDecision.DropTorn when !ReplayTorn:
+                result.Torn = found;
+                return false;
+            default:
+                found!.Decision = decision;
+                result.Transactions.Add(found);
+                result.End = found.End;
+                result.Chain = found.Mac;
+                return true;
+        }
+    }
+
+    private bool Continues(JournalTransaction transaction, ReadOnlySpan<byte> chain) =>
+        IgnoreChain || transaction.Chain.AsSpan().SequenceEqual(chain);
+
+    /// <summary>True where an authentic record stands behind the one found. Needed only to judge something bad, so the
+    /// common case, a whole transaction, costs no sweep.</summary>
+    private bool HasSuccessor(JournalTransaction? found, JournalScanResult result, ulong limit, ulong next, ref List<JournalTransaction>? others)
+    {
+        if (found is null)
+        {
+            return others!.Count > 0;
+        }
+
+        if (found.BadImages.Count == 0)
+        {
+            return found.End < limit && ReadDescriptor(found.End, found.End, found.Sequence + 1, limit) is { } follower
+                && Continues(follower, found.Mac);
+        }
+
+        others ??= Sweep(result.End + 1, limit, next);
+        return others.Exists(o => o.Sequence > found.Sequence);
+    }
+
+    /// <summary>All authentic records, leading or trailing, that stand anywhere from <paramref name="from"/> on.</summary>
+    private List<JournalTransaction> Sweep(ulong from, ulong limit, ulong firstSequence)
+    {
+        var found = new List<JournalTransaction>();
+        int blockSize = geometry.BlockSize;
+        using var buffer = new AlignedMemory(Math.Max(SweepBytes, blockSize));
+        ulong position = from;
+        while (position < limit)
+        {
+            long untilWrap = geometry.JournalBlocks - (long)(position % (ulong)geometry.JournalBlocks);
+            int blocks = (int)Math.Min(Math.Min((long)(limit - position), untilWrap), buffer.Length / blockSize);
+            device.Read(geometry.JournalBlockOffset(position), buffer.Span[..(blocks * blockSize)]);
+            for (int i = 0; i < blocks; i++)
+            {
+                var view = new JournalDescriptorView(buffer.Span.Slice(i * blockSize, blockSize));
+                if (view.HasMagic && view.Sequence >= firstSequence
+                    && ReadDescriptor(position + (ulong)i, view.Position, firstSequence, limit) is { } transaction)
+                {
+                    found.Add(transaction);
+                }
+            }
+
+            position += (ulong)blocks;
+        }
+
+        return found;
+    }
+
+    /// <summary>Reads and authenticates the descriptor that stands at <paramref name="at"/> and claims
+    /// <paramref name="claimed"/> as its transaction's position: the same for a leading one, before it for a trailing one.</summary>
+    private JournalTransaction? ReadDescriptor(ulong at, ulong claimed, ulong firstSequence, ulong limit)
+    {
+        int blockSize = geometry.BlockSize;
+        using var first = new AlignedMemory(blockSize);
+        if (at >= limit)
+        {
+            return null;
+        }
+
+        device.Read(geometry.JournalBlockOffset(at), first.Span);
+        var view = new JournalDescriptorView(first.Span);
+        if (!view.HasMagic || view.Position != claimed || view.Sequence < firstSequence || view.Sequence >= TransactionId.MaxValue
+            || view.Entries > (ulong)geometry.JournalBlocks * 128UL || view.Images > view.Entries || view.Images > geometry.JournalBlocks)
+        {
+            return null;
+        }
+
+        int entries = (int)view.Entries;
+        int blocks = JournalDescriptorLayout.Blocks(entries, blockSize);
+        ulong end = claimed + view.Images + (2UL * (ulong)blocks);
+        bool standsRight = at == claimed || at == claimed + (ulong)blocks + view.Images;
+        if (!standsRight || end > limit || claimed > at)
+        {
+            return null;
+        }
+
+        using var all = new AlignedMemory(blocks * blockSize);
+        ReadBlocks(at, all.Span);
+        int length = JournalDescriptorLayout.HeaderSize + (entries * JournalDescriptorLayout.EntrySize);
+        authenticators.Current.MacOfDescriptor(all.Span, length, _mac);
+        var whole = new JournalDescriptorView(all.Span);
+        bool authentic = VerifyNothing || (whole.Mac.SequenceEqual(_mac) && !all.Span[length..].ContainsAnyExcept((byte)0)
+            && !whole.Reserved.ContainsAnyExcept((byte)0));
+        return authentic ? Decode(whole, all.Span, entries, blocks) : null;
+    }
+
+    private JournalTransaction Decode(JournalDescriptorView view, ReadOnlySpan<byte> bytes, int entries, int blocks)
+    {
+        var decoded = new JournalEntry[entries];
+        int images = 0;
+        for (int i = 0; i < entries; i++)
+        {
+            int offset = JournalDescriptorLayout.HeaderSize + (i * JournalDescriptorLayout.EntrySize);
+            decoded[i] = JournalEntry.Read(bytes.Slice(offset, JournalDescriptorLayout.EntrySize), geometry.TotalBlocks);
+            images += decoded[i].Kind == JournalEntryKind.Image ? 1 : 0;
+        }
+
+        if (images != view.Images)
+        {
+            throw new CorruptFormatException($"journal transaction {view.Sequence} counts {view.Images} images but names {images}");
+        }
+
+        return new JournalTransaction
+        {
+            Sequence = view.Sequence,
+            Position = view.Position,
+            DescriptorBlocks = blocks,
+            Images = images,
+            Entries = decoded,
+            Mac = view.Mac.ToArray(),
+            Chain = view.Chain.ToArray(),
+        };
+    }
+
+    private bool SameDescriptor(JournalTransaction transaction)
+    {
+        int bytes = transaction.DescriptorBlocks * geometry.BlockSize;
+        using var leading = new AlignedMemory(bytes);
+        using var trailing = new AlignedMemory(bytes);
+        ReadBlocks(transaction.Position, leading.Span);
+        ReadBlocks(transaction.FirstImage + (ulong)transaction.Images, trailing.Span);
+        return leading.Span.SequenceEqual(trailing.Span);
+    }
+
+    private void VerifyImages(JournalTransaction transaction)
+    {
+        int blockSize = geometry.BlockSize;
+        using var buffer = new AlignedMemory(Math.Max(SweepBytes, blockSize));
+        int perRead = buffer.Length / blockSize;
+        int image = 0;
+        int loaded = 0;
+        foreach (JournalEntry entry in transaction.Entries)
+        {
+            if (entry.Kind != JournalEntryKind.Image)
+            {
+                continue;
+            }
+
+            if (image == loaded)
+            {
+                int now = Math.Min(perRead, transaction.Images - image);
+                ReadBlocks(transaction.FirstImage + (ulong)image, buffer.Span[..(now * blockSize)]);
+                loaded = image + now;
+            }
+
+            int index = image % perRead;
+            Tag tag = authenticators.Current.TagOfBlock(entry.Purpose, entry.Block, transaction.Sequence, buffer.Span.Slice(index * blockSize, blockSize));
+            if (tag != entry.Tag && !VerifyNothing)
+            {
+                transaction.BadImages.Add(image);
+            }
+
+            image++;
+        }
+    }
+
+    private void ReadBlocks(ulong position, Span<byte> destination)
+    {
+        int blockSize = geometry.BlockSize;
+        while (!destination.IsEmpty)
+        {
+            long untilWrap = (geometry.JournalBlocks - (long)(position % (ulong)geometry.JournalBlocks)) * blockSize;
+            int now = (int)Math.Min(untilWrap, destination.Length);
+            device.Read(geometry.JournalBlockOffset(position), destination[..now]);
+            destination = destination[now..];
+            position += (ulong)(now / blockSize);
+        }
+    }
+}
