@@ -1,0 +1,191 @@
+// Promise: a name comes and goes together with its count: the entry, the parent's size, links and times, the inode's link count,
+// and, with the last link, its orphan record are one operation. So after a crash an inode without a name is always recorded
+// as such, and what a program still holds open stays whole until it lets go.
+using IntegrityFs.Catalog;
+using IntegrityFs.Format;
+
+namespace IntegrityFs.FileSystem;
+
+/// <summary>unlink(2), rmdir(2), link(2).</summary>
+internal sealed class Linking(FileSystemContext context)
+{
+    private readonly ICatalog _catalog = context.Catalog;
+
+    public Errno Unlink(InodeNumber parent, ReadOnlySpan<byte> name)
+    {
+        Errno error = NameRules.CheckEntry(name, Errno.EISDIR, Errno.EISDIR);
+        return error == Errno.OK ? Remove(parent, name, wantsDirectory: false) : error;
+    }
+
+    public Errno RemoveDirectory(InodeNumber parent, ReadOnlySpan<byte> name)
+    {
+        Errno error = NameRules.CheckEntry(name, Errno.EINVAL, Errno.ENOTEMPTY);
+        return error == Errno.OK ? Remove(parent, name, wantsDirectory: true) : error;
+    }
+
+    public Errno Link(InodeNumber inode, InodeNumber newParent, ReadOnlySpan<byte> newName, out Attributes attributes)
+    {
+        attributes = default;
+        Errno error = NameRules.CheckEntry(newName, Errno.EEXIST, Errno.EEXIST);
+        if (error != Errno.OK)
+        {
+            return error;
+        }
+
+        error = _catalog.BeginWrite(4, out CatalogOperation operation);
+        if (error != Errno.OK)
+        {
+            return error;
+        }
+
+        using (operation)
+        {
+            return AddLink(operation, inode, newParent, newName, out attributes);
+        }
+    }
+
+    /// <summary>Inside an operation: one name less for an inode; with the last it becomes an orphan. The caller tells
+    /// <see cref="OpenInodes"/> after Complete where the result is true.</summary>
+    public static bool DropLink(CatalogOperation operation, InodeNumber inode, ref InodeRecord record, Timestamp now)
+    {
+        bool isDirectory = ModeBits.IsDirectory(record.Mode);
+        if (record.Links == 0)
+        {
+            throw new CorruptFormatException($"Inode {inode} has a name but no link.");
+        }
+
+        record.Links = isDirectory ? 0 : record.Links - 1;
+        record.Ctime = now;
+        operation.PutInode(inode, record);
+        if (record.Links == 0)
+        {
+            operation.AddOrphan(inode);
+        }
+
+        return record.Links == 0;
+    }
+
+    private Errno Remove(InodeNumber parent, ReadOnlySpan<byte> name, bool wantsDirectory)
+    {
+        Errno error = _catalog.BeginWrite(4, out CatalogOperation operation);
+        if (error != Errno.OK)
+        {
+            return error;
+        }
+
+        using (operation)
+        {
+            return RemoveWithin(operation, parent, name, wantsDirectory);
+        }
+    }
+
+    private Errno RemoveWithin(CatalogOperation operation, InodeNumber parent, ReadOnlySpan<byte> name, bool wantsDirectory)
+    {
+        Errno error = context.GetDirectory(parent, out InodeRecord directory);
+        if (error != Errno.OK)
+        {
+            return error;
+        }
+
+        if (!_catalog.TryLookup(parent, name, out Dentry entry))
+        {
+            return Errno.ENOENT;
+        }
+
+        InodeRecord record = context.GetNamed(parent, entry);
+        bool isDirectory = ModeBits.IsDirectory(record.Mode);
+        if (isDirectory != wantsDirectory)
+        {
+            return isDirectory ? Errno.EISDIR : Errno.ENOTDIR;
+        }
+
+        if (entry.Inode == InodeNumber.Root)
+        {
+            return Errno.EBUSY;
+        }
+
+        if (isDirectory && !_catalog.IsEmptyDirectory(entry.Inode))
+        {
+            return Errno.ENOTEMPTY;
+        }
+
+        error = operation.RemoveDentry(parent, name);
+        if (error != Errno.OK)
+        {
+            return error;
+        }
+
+        Timestamp now = context.Now();
+        directory.Size--;
+        directory.Links -= isDirectory ? 1u : 0u;
+        directory.Mtime = directory.Ctime = now;
+        operation.PutInode(parent, directory);
+        bool orphaned = DropLink(operation, entry.Inode, ref record, now);
+        operation.Complete();
+        if (orphaned)
+        {
+            context.Open.Orphaned(entry.Inode, linkable: false);
+        }
+
+        return Errno.OK;
+    }
+
+    private Errno AddLink(CatalogOperation operation, InodeNumber inode, InodeNumber newParent, ReadOnlySpan<byte> newName, out Attributes attributes)
+    {
+        attributes = default;
+        Errno error = context.GetLiveDirectory(newParent, out InodeRecord directory);
+        if (error != Errno.OK)
+        {
+            return error;
+        }
+
+        if (!_catalog.TryGetInode(inode, out InodeRecord record))
+        {
+            return Errno.ENOENT;
+        }
+
+        if (ModeBits.IsDirectory(record.Mode))
+        {
+            return Errno.EPERM;
+        }
+
+        bool wasNameless = record.Links == 0;
+        if (wasNameless && !context.Open.IsLinkable(inode))
+        {
+            return Errno.ENOENT;
+        }
+
+        if (record.Links >= FileSystemContext.MaxLinks)
+        {
+            return Errno.EMLINK;
+        }
+
+        error = operation.AddDentry(newParent, newName, new Dentry(inode, ModeBits.DirectoryType(record.Mode)));
+        if (error != Errno.OK)
+        {
+            return error;
+        }
+
+        Timestamp now = context.Now();
+        directory.Size++;
+        directory.Mtime = directory.Ctime = now;
+        record.Links++;
+        record.Ctime = now;
+        record.Parent = newParent;
+        operation.PutInode(newParent, directory);
+        operation.PutInode(inode, record);
+        if (wasNameless)
+        {
+            operation.RemoveOrphan(inode);
+        }
+
+        operation.Complete();
+        if (wasNameless)
+        {
+            context.Open.Named(inode);
+        }
+
+        context.Fill(inode, record, out attributes);
+        return Errno.OK;
+    }
+}

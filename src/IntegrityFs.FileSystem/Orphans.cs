@@ -1,0 +1,42 @@
+// Promise: an inode without a name is destroyed when its last holder lets go, at the latest by the next writable mount.
+// Destroying is done outside every scope and lock; where it fails, the orphan's record keeps it for the next mount.
+using IntegrityFs.Catalog;
+using IntegrityFs.Format;
+
+namespace IntegrityFs.FileSystem;
+
+/// <summary>Destroys what nobody holds.</summary>
+internal sealed class Orphans(FileSystemContext context)
+{
+    private readonly ICatalog _catalog = context.Catalog;
+
+    /// <summary>An inode that <see cref="OpenInodes"/> has doomed.</summary>
+    public void Destroy(InodeNumber inode)
+    {
+        try
+        {
+            _catalog.Destroy(inode);
+        }
+        finally
+        {
+            context.Open.Remove(inode);
+        }
+    }
+
+    /// <summary>All of them: at mount and at unmount, when nobody can hold one.</summary>
+    public void DestroyAll()
+    {
+        InodeNumber after = InodeNumber.None;
+        while (TryNext(after, out InodeNumber orphan))
+        {
+            Destroy(orphan);
+            after = orphan;
+        }
+    }
+
+    private bool TryNext(InodeNumber after, out InodeNumber orphan)
+    {
+        using CatalogReadScope scope = _catalog.EnterRead();
+        return _catalog.TryNextOrphan(after, out orphan);
+    }
+}
