@@ -141,7 +141,8 @@ public readonly struct CatalogReadScope : IDisposable
 {
     private readonly IntegrityFs.Volume.ReadScope _scope;
 
-    internal CatalogReadScope(IntegrityFs.Volume.ReadScope scope) => _scope = scope;
+    /// <summary>A scope of the volume underneath; the default value is a scope that needs no leaving.</summary>
+    public CatalogReadScope(IntegrityFs.Volume.ReadScope scope) => _scope = scope;
 
     /// <inheritdoc/>
     public void Dispose() => _scope.Dispose();
