@@ -131,19 +131,19 @@ it "Extended attributes of the user, trusted and security namespaces are set, li
 acls() {
   cd "$D"; chmod 755 .; mkdir acl; chmod 755 acl; cd acl
   echo secret >f; chmod 600 f
-  setfacl -m u:1000:r f
-  same read secret "$(setpriv --reuid=1000 --regid=1000 --clear-groups cat f)"
+  setfacl -m u:61000:r f
+  same read secret "$(setpriv --reuid=61000 --regid=61000 --clear-groups cat f)"
   refused setpriv --reuid=1001 --regid=1001 --clear-groups cat f
   same "group bits are the mask" 640 "$(stat -c %a f)"
-  chmod g-r f; refused setpriv --reuid=1000 --regid=1000 --clear-groups cat f
+  chmod g-r f; refused setpriv --reuid=61000 --regid=61000 --clear-groups cat f
   chmod g+r f
-  mkdir d; setfacl -d -m u:1000:rwx d; touch d/new; mkdir d/sub
-  getfacl -cp d/new | grep -q '^user:1000:rwx'
-  getfacl -cp d/sub | grep -q '^default:user:1000:rwx'
+  mkdir d; setfacl -d -m u:61000:rwx d; touch d/new; mkdir d/sub
+  getfacl -ncp d/new | grep -q '^user:61000:rwx'
+  getfacl -ncp d/sub | grep -q '^default:user:61000:rwx'
   remount_volume posix; cd "$D/acl"
-  getfacl -cp d/new | grep -q '^user:1000:rwx'
-  same "after remount" secret "$(setpriv --reuid=1000 --regid=1000 --clear-groups cat f)"
-  setfacl -b f; refused setpriv --reuid=1000 --regid=1000 --clear-groups cat f
+  getfacl -ncp d/new | grep -q '^user:61000:rwx'
+  same "after remount" secret "$(setpriv --reuid=61000 --regid=61000 --clear-groups cat f)"
+  setfacl -b f; refused setpriv --reuid=61000 --regid=61000 --clear-groups cat f
   cd ..; rm -r acl
 }
 it "ACLs give access, follow chmod, are inherited from a directory and kept" acls
@@ -294,17 +294,17 @@ it "fsync, fdatasync, O_SYNC, O_DSYNC, O_DIRECT, directory fsync and syncfs succ
 
 permissions() {
   cd "$D"; chmod 755 .; mkdir p; chmod 777 p; cd p
-  local user="setpriv --reuid=1000 --regid=1000 --clear-groups"
+  local user="setpriv --reuid=61000 --regid=61000 --clear-groups"
   echo r >readable; chmod 644 readable; echo h >hidden; chmod 600 hidden
   same "other users read what modes allow" r "$($user cat readable)"
   refused $user cat hidden; refused $user sh -c 'echo >readable'
-  $user touch mine; same owner 1000:1000 "$(stat -c %u:%g mine)"
+  $user touch mine; same owner 61000:61000 "$(stat -c %u:%g mine)"
   refused $user chown 0 mine; refused $user chmod 777 readable
   mkdir sticky; chmod 1777 sticky; touch sticky/roots; refused $user rm -f sticky/roots
   mkdir sg; chgrp 4321 sg; chmod 2775 sg; touch sg/f; mkdir sg/d
   same "setgid directory gives its group" 4321 "$(stat -c %g sg/f)"
   same "and the bit to directories" 2 "$(stat -c %a sg/d | cut -c1)"
-  cp /bin/true suid; chown 1000 suid; chmod 6755 suid; same mode 6755 "$(stat -c %a suid)"
+  cp /bin/true suid; chown 61000 suid; chmod 6755 suid; same mode 6755 "$(stat -c %a suid)"
   $user sh -c 'echo x >>suid'; same "a write clears setuid and setgid" 755 "$(stat -c %a suid)"
   chmod 6755 suid; chown 1001:1001 suid; same "chown clears them" 755 "$(stat -c %a suid)"
   (umask 027; touch um; mkdir umd); same umask 640 "$(stat -c %a um)"; same umask 750 "$(stat -c %a umd)"

@@ -99,10 +99,11 @@ need() { # need COMMAND...: tools from Debian packages that tests/run installs
 image_of() { echo "$WORK/$1.img"; }
 key_of() { echo "$WORK/$1.key"; }
 dir_of() { echo "$WORK/$1.mnt"; }
-log_of() { echo "$WORK/$1.log"; }
+log_of() { echo "$WORK/$1.log"; }    # what the mount command printed
+daemon_log_of() { echo "$WORK/$1.daemon.log"; }
 
 options_of() { # options_of NAME [MORE]: the -o string
-  local all="keyfile=$(key_of "$1")"
+  local all="keyfile=$(key_of "$1"),log=$(daemon_log_of "$1")"
   [ -n "$MOUNT_OPTIONS" ] && all="$all,$MOUNT_OPTIONS"
   [ -n "${2:-}" ] && all="$all,$2"
   echo "$all"
@@ -122,7 +123,7 @@ make_volume() { # make_volume NAME SIZE [mkfs ARGUMENTS]
       ;;
     ext4)
       truncate -s "$size" "$(image_of "$name")"
-      mkfs.ext4 -q -F -E lazy_itable_init=1 "$(image_of "$name")"
+      mkfs.ext4 -q -F -b 4096 -E lazy_itable_init=1 "$(image_of "$name")"
       ;;
     *) echo "unknown contender $CONTENDER"; return 1 ;;
   esac
