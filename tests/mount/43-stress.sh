@@ -16,8 +16,8 @@ stress() { # stress STRESSOR...: each with one worker, all at once; --verify mak
 }
 it "stress-ng: names (dentry, rename, link, symlink, dir, filename) run together without a failure" \
   stress dentry rename link symlink dir dirdeep filename
-it "stress-ng: contents (hdd, seek, fallocate, copy-file, sync-file, sendfile, readahead, iomix) run together without a failure" \
-  stress hdd seek fallocate copy-file sync-file sendfile readahead iomix
+it "stress-ng: contents (hdd, seek, fallocate, copy-file, sync-file, sendfile, readahead) run together without a failure" \
+  stress hdd seek fallocate copy-file sync-file sendfile readahead
 it "stress-ng: attributes and locks (xattr, chmod, chown, utime, flock, lockf, fstat, getdent) run together without a failure" \
   stress xattr chmod chown utime flock lockf fstat getdent
 it "stress-ng: the rest (open, file-ioctl, mknod, io, aio, touch, access, dnotify) run together without a failure" \
