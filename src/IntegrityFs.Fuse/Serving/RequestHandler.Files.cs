@@ -1,0 +1,167 @@
+using IntegrityFs.FileSystem;
+using IntegrityFs.Format;
+using IntegrityFs.Fuse.Protocol;
+
+namespace IntegrityFs.Fuse.Serving;
+
+// Open files: read, write, sync, allocate, copy.
+internal sealed partial class RequestHandler
+{
+    private const uint AllocateKnown = (uint)(FallocateMode.KeepSize | FallocateMode.PunchHole | FallocateMode.ZeroRange);
+
+    private bool Writeback => _session.Agreement.Has(InitFlags.WritebackCache);
+
+    // Pages stay cached over open and close: this server is the only writer. FLUSH is of use only where close(2) may
+    // have to report what writeback met.
+    private OpenReply FileReply => Writeback ? OpenReply.KeepCache : OpenReply.KeepCache | OpenReply.NoFlush;
+
+    // Append and Synchronous are left out on purpose. The kernel has turned O_APPEND into an offset already (and
+    // RWF_NOAPPEND may have undone it), and it says with each write whether that one must be durable.
+    private OpenMode Translate(uint flags, uint openFlags)
+    {
+        OpenMode mode = (flags & Bits.AccessModeMask) switch
+        {
+            Bits.ReadOnly => OpenMode.Read,
+
+            // With writeback the kernel reads the rest of a page that a program writes in part.
+            Bits.WriteOnly => Writeback ? OpenMode.Read | OpenMode.Write : OpenMode.Write,
+            _ => OpenMode.Read | OpenMode.Write,
+        };
+        mode |= (flags & Bits.Truncate) != 0 ? OpenMode.Truncate : 0;
+        mode |= (flags & Bits.Exclusive) != 0 ? OpenMode.Exclusive : 0;
+        mode |= (openFlags & Bits.OpenKillSuidSgid) != 0 ? OpenMode.KillPrivileges : 0;
+        return mode;
+    }
+
+    private int Open(in RequestHeader header, ref BodyReader body)
+    {
+        if (!body.TryRead(out OpenIn request))
+        {
+            return Malformed;
+        }
+
+        OpenMode mode = Translate(request.Flags, request.OpenFlags);
+        Errno error = _fs.Open(CallerOf(header), Inode(header.Node), mode, out ulong handle);
+        return error != Errno.OK ? Fail(error) : _reply.Put(0, new OpenOut(handle, FileReply, 0));
+    }
+
+    private int Read(in RequestHeader header, ref BodyReader body)
+    {
+        if (!body.TryRead(out ReadIn request) || request.Size > (uint)_reply.Payload.Length || request.Offset > long.MaxValue)
+        {
+            return Malformed;
+        }
+
+        Span<byte> buffer = _reply.Payload[..(int)request.Size];
+        Errno error = _fs.Read(request.Handle, Inode(header.Node), (long)request.Offset, buffer, out int read);
+        return error != Errno.OK ? Fail(error)
+            : (uint)read > request.Size ? Fail(Errno.EIO)
+            : read;
+    }
+
+    private int Write(in RequestHeader header, ref BodyReader body)
+    {
+        if (!body.TryRead(out WriteIn request) || !body.TryReadBytes(request.Size, out ReadOnlySpan<byte> data)
+            || request.Offset > (ulong)(long.MaxValue - data.Length))
+        {
+            return Malformed;
+        }
+
+        bool kill = (request.WriteFlags & WriteFlags.KillSuidSgid) != 0;
+        Errno error = _fs.Write(request.Handle, Inode(header.Node), (long)request.Offset, data, kill, out int written);
+        if (error == Errno.OK && (request.Flags & Bits.DataSync) != 0)
+        {
+            error = _fs.Sync(Inode(header.Node), (request.Flags & Bits.FullSync) != Bits.FullSync);
+        }
+
+        return error != Errno.OK ? Fail(error)
+            : (uint)written > request.Size ? Fail(Errno.EIO)
+            : _reply.Put(0, new WriteOut((uint)written, 0));
+    }
+
+    private int Flush(in RequestHeader header, ref BodyReader body) =>
+        body.TryRead(out FlushIn request) ? Fail(_fs.Flush(request.Handle, Inode(header.Node))) : Malformed;
+
+    private int Release(in RequestHeader header, ref BodyReader body) =>
+        body.TryRead(out ReleaseIn request) ? Fail(_fs.Release(request.Handle, Inode(header.Node))) : Malformed;
+
+    private int Sync(in RequestHeader header, ref BodyReader body)
+    {
+        if (!body.TryRead(out FsyncIn request))
+        {
+            return Malformed;
+        }
+
+        return SyncAnswer(_fs.Sync(Inode(header.Node), (request.Flags & Bits.FsyncDataOnly) != 0));
+    }
+
+    private int SyncDirectory(in RequestHeader header, ref BodyReader body)
+    {
+        if (!body.TryRead(out FsyncIn request))
+        {
+            return Malformed;
+        }
+
+        return SyncAnswer(_fs.SyncDirectory(Inode(header.Node), (request.Flags & Bits.FsyncDataOnly) != 0));
+    }
+
+    // ENOSYS would make the kernel report success to every later fsync without asking.
+    private static int SyncAnswer(Errno error) => Fail(error == Errno.ENOSYS ? Errno.EIO : error);
+
+    private int Fallocate(in RequestHeader header, ref BodyReader body)
+    {
+        if (!body.TryRead(out FallocateIn request) || request.Length == 0 || request.Length > long.MaxValue
+            || request.Offset > long.MaxValue)
+        {
+            return Malformed;
+        }
+
+        if (request.Offset + request.Length > long.MaxValue)
+        {
+            return Fail(Errno.EFBIG);
+        }
+
+        if ((request.Mode & ~AllocateKnown) != 0)
+        {
+            return Fail(Errno.EOPNOTSUPP);
+        }
+
+        return Fail(_fs.Fallocate(
+            request.Handle, Inode(header.Node), (long)request.Offset, (long)request.Length, (FallocateMode)request.Mode));
+    }
+
+    private int Seek(in RequestHeader header, ref BodyReader body)
+    {
+        if (!body.TryRead(out LseekIn request) || request.Whence is not (Bits.SeekData or Bits.SeekHole))
+        {
+            return Malformed;
+        }
+
+        if (request.Offset > long.MaxValue)
+        {
+            return Fail(Errno.ENXIO);
+        }
+
+        Errno error = _fs.Seek(Inode(header.Node), (long)request.Offset, request.Whence == Bits.SeekHole, out long result);
+        return error != Errno.OK ? Fail(error) : _reply.Put(0, new LseekOut((ulong)result));
+    }
+
+    private int CopyRange(in RequestHeader header, ref BodyReader body, bool wide)
+    {
+        if (!body.TryRead(out CopyFileRangeIn request) || request.Flags != 0
+            || request.Offset > long.MaxValue || request.TargetOffset > long.MaxValue)
+        {
+            return Malformed;
+        }
+
+        // The narrow reply holds 32 bits; what is left over is asked for again.
+        ulong most = wide ? long.MaxValue : 1UL << 31;
+        most = Math.Min(most, long.MaxValue - Math.Max(request.Offset, request.TargetOffset));
+        Errno error = _fs.CopyRange(
+            Inode(header.Node), (long)request.Offset, Inode(request.TargetNode), (long)request.TargetOffset,
+            (long)Math.Min(request.Length, most), out long copied);
+        return error != Errno.OK ? Fail(error)
+            : wide ? _reply.Put(0, new CopyFileRangeOut((ulong)copied))
+            : _reply.Put(0, new WriteOut((uint)copied, 0));
+    }
+}

@@ -1,0 +1,95 @@
+using IntegrityFs.Format;
+
+namespace IntegrityFs.Fuse.Serving;
+
+/// <summary>Why a thread stopped serving, in rising order of gravity.</summary>
+internal enum WorkerExit
+{
+    Unmounted,
+    Aborted,
+    Failed,
+}
+
+/// <summary>One serving thread's loop: read a request, serve it here, send the reply.</summary>
+internal sealed class Worker(SessionState session, IRequestChannel channel, int slot) : IDisposable
+{
+    private const int Aborted = 103;
+
+    private readonly RequestHandler _handler = new(session, slot);
+
+    /// <summary>Requests so far by operation.</summary>
+    public ReadOnlySpan<long> Counts => _handler.Counts;
+
+    /// <summary>Serves until the mount is gone, or until <paramref name="initOnly"/> and INIT is answered (null).</summary>
+    public WorkerExit? Run(bool initOnly)
+    {
+        while (true)
+        {
+            try
+            {
+                WorkerExit? exit = ServeOne();
+                if (exit != null)
+                {
+                    return exit;
+                }
+            }
+#pragma warning disable CA1031 // a thread that dies takes its requests' callers along for ever
+            catch (Exception failure)
+#pragma warning restore CA1031
+            {
+                Log.WorkerFailed(session.Logger, failure);
+            }
+
+            if (initOnly && (session.Agreement != Agreement.None || session.Incompatible))
+            {
+                return null;
+            }
+        }
+    }
+
+    /// <summary>Serves one request. Not null: no more will come.</summary>
+    public WorkerExit? ServeOne()
+    {
+        int length = channel.Receive(_handler.RequestBuffer);
+        if (length <= 0)
+        {
+            return Judge(-length);
+        }
+
+        int size = _handler.Handle(length);
+        if (size > 0)
+        {
+            int sent = channel.Send(_handler.Message(size));
+
+            // ENOENT: the requester was interrupted and is gone. ENODEV and ECONNABORTED show at the next read.
+            if (sent < 0 && -sent is not ((int)Errno.ENOENT or (int)Errno.ENODEV or Aborted))
+            {
+                Log.SendFailed(session.Logger, _handler.LastOperation, -sent);
+            }
+        }
+
+        return null;
+    }
+
+    public void Dispose()
+    {
+        channel.Dispose();
+        _handler.Dispose();
+    }
+
+    private WorkerExit? Judge(int error)
+    {
+        switch (error)
+        {
+            case (int)Errno.ENOENT or (int)Errno.EINTR or (int)Errno.EAGAIN:
+                return null;
+            case (int)Errno.ENODEV:
+                return WorkerExit.Unmounted;
+            case Aborted:
+                return WorkerExit.Aborted;
+            default:
+                Log.ReceiveFailed(session.Logger, error);
+                return WorkerExit.Failed;
+        }
+    }
+}
