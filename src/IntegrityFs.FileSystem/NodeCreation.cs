@@ -100,7 +100,7 @@ internal sealed class NodeCreation(FileSystemContext context)
         {
             int changes = BasicChanges + xattrChanges
                 + (target.IsEmpty ? 0 : XattrNames.ChangesFor(target.Length))
-                + (aclLength == 0 ? 0 : 2 * XattrNames.ChangesFor(aclLength));
+                + (aclLength == 0 ? 0 : 1 + (2 * XattrNames.ChangesFor(aclLength)));
             error = _catalog.BeginWrite(changes, out CatalogOperation operation);
             if (error != Errno.OK)
             {
@@ -245,6 +245,8 @@ internal sealed class NodeCreation(FileSystemContext context)
             throw new CorruptFormatException($"The default ACL of directory {parent} is malformed.");
         }
 
+        // An attribute needs its inode; the mode that the ACL leaves is put later.
+        operation.PutInode(inode, record);
         if (ModeBits.IsDirectory(record.Mode))
         {
             error = operation.PutXattr(inode, AccessControlList.DefaultName, acl);
