@@ -22,6 +22,7 @@ public sealed class TagTree : IDisposable
     private TagEntry _root;
     private ulong _changes;
     private long _repairs;
+    private long _lostLeaves;
 
     /// <summary>Opens the tree under an authenticated root entry; keeps at most <paramref name="cachedNodes"/> nodes.</summary>
     public TagTree(IDevice device, VolumeGeometry geometry, AuthenticatorPool authenticators, TagEntry root, int cachedNodes)
@@ -36,8 +37,14 @@ public sealed class TagTree : IDisposable
     /// <summary>Bad copies of interior nodes that were found and, on a writable device, replaced.</summary>
     public long Repairs => Interlocked.Read(ref _repairs);
 
+    /// <summary>Bad leaves that were begun anew.</summary>
+    public long LostLeaves => Interlocked.Read(ref _lostLeaves);
+
     /// <summary>Skips every comparison of tags; for showing that tests notice.</summary>
     internal bool VerifyNothing { get; init; }
+
+    /// <summary>Overwrites live slots; likewise.</summary>
+    internal bool WrongSlot { get; init; }
 
     /// <summary>The verified entry of a block.</summary>
     /// <exception cref="IntegrityException">A node on the path is bad in every copy.</exception>
@@ -115,7 +122,7 @@ public sealed class TagTree : IDisposable
         Span<byte> bytes = scratch.Span.Slice(node.Level * size, size);
         if (!TryCopyCached(node, bytes))
         {
-            ReadNode(node, old, bytes);
+            ReadForChange(node, old, bytes);
         }
 
         if (node.Level == 0)
@@ -143,7 +150,7 @@ public sealed class TagTree : IDisposable
             }
         }
 
-        byte target = (byte)(old.IsAbsent ? 0 : 1 - old.Kind);
+        byte target = (byte)(old.IsAbsent ? 0 : WrongSlot ? old.Kind : 1 - old.Kind);
         for (int copy = 0; copy < VolumeGeometry.CopiesOf(node); copy++)
         {
             _device.Write(_geometry.NodeOffset(node, target, copy), bytes);
@@ -157,6 +164,21 @@ public sealed class TagTree : IDisposable
         }
 
         return new TagEntry(generation, target, tag);
+    }
+
+    /// <summary>A leaf that is bad begins anew: what the changes do not name has no valid tag any more and reads as an
+    /// error until it is overwritten. So a bad leaf costs what it covers, not the volume.</summary>
+    private void ReadForChange(TagNode node, TagEntry old, Span<byte> bytes)
+    {
+        try
+        {
+            ReadNode(node, old, bytes);
+        }
+        catch (IntegrityException) when (node.Level == 0)
+        {
+            Interlocked.Increment(ref _lostLeaves);
+            bytes.Clear();
+        }
     }
 
     private bool TryCopyCached(TagNode node, Span<byte> destination)

@@ -35,6 +35,9 @@ public sealed class JournalTransaction
     /// <summary>Indexes of images that do not fit their tags.</summary>
     public List<int> BadImages { get; } = [];
 
+    /// <summary>A block that it wrote in place does not fit its tag; looked at only in the last transaction.</summary>
+    public bool InPlaceTorn { get; set; }
+
     /// <summary>What was decided.</summary>
     public JournalDecision Decision { get; set; }
 
@@ -82,8 +85,13 @@ public sealed class JournalScanner(IDevice device, VolumeGeometry geometry, Auth
     /// <summary>Applies a torn transaction; likewise.</summary>
     internal bool ReplayTorn { get; init; }
 
-    /// <summary>Scans from <paramref name="tail"/> on, for sequences from <paramref name="firstSequence"/> on.</summary>
-    public JournalScanResult Scan(ulong tail, ulong firstSequence, ReadOnlySpan<byte> chain)
+    /// <summary>Follows the chain from the tail to the end of the log.</summary>
+    /// <param name="tail">Position of the oldest transaction that is needed.</param>
+    /// <param name="firstSequence">No record below it counts.</param>
+    /// <param name="chain">MAC of the transaction before the tail.</param>
+    /// <param name="clean">The superblock says that nothing follows: only the tail itself is looked at, so that a newer
+    /// transaction behind an older superblock is still found.</param>
+    public JournalScanResult Scan(ulong tail, ulong firstSequence, ReadOnlySpan<byte> chain, bool clean = false)
     {
         var result = new JournalScanResult { End = tail, Chain = chain.ToArray() };
         ulong limit = tail + (ulong)geometry.JournalBlocks;
@@ -95,6 +103,11 @@ public sealed class JournalScanner(IDevice device, VolumeGeometry geometry, Auth
             if (leading is not null && !Continues(leading, result.Chain))
             {
                 leading = null;
+            }
+
+            if (leading is null && clean && result.Transactions.Count == 0)
+            {
+                return result;
             }
 
             JournalTransaction? found = leading;
@@ -118,7 +131,12 @@ public sealed class JournalScanner(IDevice device, VolumeGeometry geometry, Auth
             }
 
             bool successor = HasSuccessor(found, result, limit, next, ref others);
-            JournalDecision decision = JournalDecisionTable.Decide(leading is not null, trailing, found is null || found.BadImages.Count == 0, successor);
+            if (found is not null && !successor && found.BadImages.Count == 0)
+            {
+                VerifyInPlace(found);
+            }
+
+            JournalDecision decision = JournalDecisionTable.Decide(leading is not null, trailing, found is null || (found.BadImages.Count == 0 && !found.InPlaceTorn), successor);
             if (!Accept(result, found, decision, others))
             {
                 return result;
@@ -159,7 +177,7 @@ public sealed class JournalScanner(IDevice device, VolumeGeometry geometry, Auth
     {
         if (found is null)
         {
-            return others!.Count > 0;
+            return others!.Exists(o => o.Sequence >= next);
         }
 
         if (found.BadImages.Count == 0)
@@ -305,6 +323,28 @@ public sealed class JournalScanner(IDevice device, VolumeGeometry geometry, Auth
             }
 
             image++;
+        }
+    }
+
+    /// <summary>The flush behind the last transaction may not have happened: what it says of blocks written in place is
+    /// checked where they stand.</summary>
+    private void VerifyInPlace(JournalTransaction transaction)
+    {
+        using var buffer = new AlignedMemory(geometry.BlockSize);
+        foreach (JournalEntry entry in transaction.Entries)
+        {
+            if (entry.Kind != JournalEntryKind.InPlace)
+            {
+                continue;
+            }
+
+            device.Read(geometry.BlockOffset(entry.Block), buffer.Span);
+            Tag tag = authenticators.Current.TagOfBlock(entry.Purpose, entry.Block, transaction.Sequence, buffer.Span);
+            if (tag != entry.Tag && !VerifyNothing)
+            {
+                transaction.InPlaceTorn = true;
+                return;
+            }
         }
     }
 

@@ -53,6 +53,12 @@ public interface IVolume
     /// <summary>Inside a scope: the root area. Invalid after the scope; a write operation uses <see cref="IVolumeOperation.Root"/>.</summary>
     ReadOnlySpan<byte> ReadRoot();
 
+    /// <summary>Inside a scope: true where the block is in use, by the volume itself or by the floor above.</summary>
+    bool IsAllocated(BlockNumber block);
+
+    /// <summary>True where the block is the volume's own: its state, or a bitmap.</summary>
+    bool IsReserved(BlockNumber block);
+
     /// <summary>Outside every scope: returns after everything completed before the call is durable: data, tags and
     /// metadata. Callers that arrive during a commit share the next one.</summary>
     void Sync();

@@ -1,0 +1,234 @@
+// Promise: no byte leaves here that was not verified against its entry, in the pending map or the tag tree. On a mismatch
+// the block is read once more before it is declared bad. Bulk reads go straight into the caller's memory, then are
+// verified there; a caller that gets an exception must not use the memory.
+// Cost of ReadData: for each stretch of neighbours one device read and one HMAC per block; no copy, no allocation.
+using IntegrityFs.Format;
+using IntegrityFs.Integrity;
+
+namespace IntegrityFs.Volume;
+
+public sealed partial class ProtectedVolume
+{
+    private const int BlocksPerRead = 128;
+
+    /// <inheritdoc/>
+    public BlockLease Read(BlockNumber block, BlockPurpose purpose)
+    {
+        CheckBlock(block.Value);
+        if (!_cache.TryPin(block.Value, out CachedBlock cached))
+        {
+            cached = Load(block.Value, purpose);
+        }
+
+        if (cached.Purpose != purpose)
+        {
+            _cache.Unpin(cached);
+            throw new CorruptFormatException($"block {block} is a {cached.Purpose} block, not a {purpose} block");
+        }
+
+        return new BlockLease(cached.Address, BlockSize, this, cached);
+    }
+
+    /// <inheritdoc/>
+    public void ReadData(BlockRun run, Span<byte> destination)
+    {
+        if (run.Count <= 0 || destination.Length != (long)run.Count * BlockSize)
+        {
+            throw new ArgumentException("the memory does not fit the run", nameof(destination));
+        }
+
+        CheckBlock(run.First.Value);
+        CheckBlock(run.End.Value - 1);
+        int done = 0;
+        while (done < run.Count)
+        {
+            long block = run.First.Value + done;
+            int stretch = (int)Math.Min(Math.Min(run.Count - done, BlocksPerRead), _geometry.ContiguousFrom(block));
+            ReadStretch(block, destination.Slice(done * BlockSize, stretch * BlockSize), stretch);
+            done += stretch;
+        }
+    }
+
+    /// <summary>Reads a block into the cache; pinned.</summary>
+    internal CachedBlock Load(long block, BlockPurpose purpose)
+    {
+        CachedBlock reserved = _cache.Reserve();
+        try
+        {
+            LoadInto(block, purpose, reserved.Span(BlockSize));
+        }
+        catch
+        {
+            _cache.TakeBack(reserved);
+            throw;
+        }
+
+        return _cache.Publish(reserved, block, purpose);
+    }
+
+    /// <summary>Reads one block from where it stands now and verifies it.</summary>
+    private void LoadInto(long block, BlockPurpose purpose, Span<byte> destination)
+    {
+        bool isPending = _pending.TryGet(block, out PendingBlock pending);
+        TagEntry entry = isPending ? pending.Entry : _tree.Find(block);
+        if (isPending && pending.Place == PendingPlace.Lost)
+        {
+            Mismatch(block, purpose, "its image in the journal is damaged");
+        }
+
+        ulong position = isPending && pending.Place == PendingPlace.Journal ? pending.Position : ulong.MaxValue;
+        for (int attempt = 0; attempt < 2; attempt++)
+        {
+            if (position != ulong.MaxValue)
+            {
+                _journal.ReadImage(position, destination);
+            }
+            else
+            {
+                _device.Read(_geometry.BlockOffset(block), destination);
+            }
+
+            if (Verify(block, purpose, entry, destination))
+            {
+                return;
+            }
+        }
+
+        Mismatch(block, purpose, entry.IsAbsent ? "it was never written" : "it does not fit its tag");
+    }
+
+    /// <summary>Reads neighbours, at most <see cref="BlocksPerRead"/> under one leaf: those at home together, the others
+    /// from the cache or the journal.</summary>
+    private void ReadStretch(long first, Span<byte> destination, int count)
+    {
+        Span<TagEntry> entries = stackalloc TagEntry[count];
+        Span<bool> home = stackalloc bool[count];
+        bool anyHome = false;
+        bool anyUnknown = false;
+        for (int i = 0; i < count; i++)
+        {
+            Span<byte> target = destination.Slice(i * BlockSize, BlockSize);
+            home[i] = false;
+            if (_cache.TryCopy(first + i, target))
+            {
+                continue;
+            }
+
+            if (_pending.TryGet(first + i, out PendingBlock pending))
+            {
+                if (pending.Place == PendingPlace.Home)
+                {
+                    home[i] = anyHome = true;
+                    entries[i] = pending.Entry;
+                }
+                else
+                {
+                    ReadOne(first + i, target);
+                }
+
+                continue;
+            }
+
+            home[i] = anyHome = anyUnknown = true;
+            entries[i] = TagEntry.Absent;
+        }
+
+        if (!anyHome)
+        {
+            return;
+        }
+
+        if (anyUnknown)
+        {
+            FillFromTree(first, entries, home);
+        }
+
+        ReadHome(first, destination, entries, home);
+    }
+
+    private void FillFromTree(long first, Span<TagEntry> entries, ReadOnlySpan<bool> home)
+    {
+        Span<TagEntry> found = stackalloc TagEntry[entries.Length];
+        _tree.Find(first, found);
+        for (int i = 0; i < entries.Length; i++)
+        {
+            if (home[i] && entries[i].IsAbsent)
+            {
+                entries[i] = found[i];
+            }
+        }
+    }
+
+    private void ReadHome(long first, Span<byte> destination, ReadOnlySpan<TagEntry> entries, ReadOnlySpan<bool> home)
+    {
+        int start = 0;
+        while (start < entries.Length)
+        {
+            if (!home[start])
+            {
+                start++;
+                continue;
+            }
+
+            int end = start + 1;
+            while (end < entries.Length && home[end])
+            {
+                end++;
+            }
+
+            _device.Read(_geometry.BlockOffset(first + start), destination[(start * BlockSize)..(end * BlockSize)]);
+            for (int i = start; i < end; i++)
+            {
+                Span<byte> target = destination.Slice(i * BlockSize, BlockSize);
+                if (!Verify(first + i, BlockPurpose.Data, entries[i], target))
+                {
+                    ReadOne(first + i, target);
+                }
+            }
+
+            start = end;
+        }
+    }
+
+    /// <summary>Reads one data block with the second look and the policy for mismatches.</summary>
+    private void ReadOne(long block, Span<byte> target)
+    {
+        try
+        {
+            LoadInto(block, BlockPurpose.Data, target);
+        }
+        catch (IntegrityException) when (_options.ZeroOnMismatch)
+        {
+            target.Clear();
+        }
+        catch
+        {
+            target.Clear();
+            throw;
+        }
+    }
+
+    private bool Verify(long block, BlockPurpose purpose, TagEntry entry, ReadOnlySpan<byte> content)
+    {
+        Interlocked.Increment(ref _blocksVerified);
+        if ((Mutations & Mutation.VerifyNothing) != 0)
+        {
+            return true;
+        }
+
+        return !entry.IsAbsent && entry.Kind == (byte)purpose
+            && _authenticators.Current.TagOfBlock(purpose, block, entry.Version, content) == entry.Tag;
+    }
+
+    private void Mismatch(long block, BlockPurpose purpose, string what)
+    {
+        Interlocked.Increment(ref _mismatches);
+        Zone zone = purpose switch
+        {
+            BlockPurpose.Data => Zone.Data,
+            BlockPurpose.CatalogNode => Zone.Catalog,
+            _ => Zone.Allocation,
+        };
+        throw new IntegrityException(zone, block, $"block {block} ({zone}) is not authentic: {what}");
+    }
+}

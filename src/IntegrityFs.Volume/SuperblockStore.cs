@@ -1,0 +1,69 @@
+// Promise: the two superblocks are equal whenever nothing is going on, so damage to either costs nothing; the journal
+// space and tree slots that the older one needs are not reused before the newer one stands twice (the volume's duty).
+using System.Security.Cryptography;
+using IntegrityFs.Device;
+using IntegrityFs.Format;
+using IntegrityFs.Integrity;
+
+namespace IntegrityFs.Volume;
+
+/// <summary>Reads and writes the superblock pair.</summary>
+internal sealed class SuperblockStore(IDevice device, AuthenticatorPool authenticators) : IDisposable
+{
+    private readonly AlignedMemory _buffer = new(SuperblockLayout.Size);
+    private readonly byte[] _mac = new byte[SuperblockLayout.MacSize];
+
+    /// <summary>The newest authentic copy of this volume; tells whether the other one needs repair.</summary>
+    public Superblock ReadNewest(Guid uuid, out bool otherIsOlderOrBad)
+    {
+        Superblock? first = ReadCopy(0, uuid, out bool firstMagic);
+        Superblock? second = ReadCopy(1, uuid, out bool secondMagic);
+        otherIsOlderOrBad = first is null || second is null || first.Generation != second.Generation;
+        Superblock? newest = first is null || (second is not null && second.Generation > first.Generation) ? second : first;
+        if (newest is null)
+        {
+            throw new IntegrityException(Zone.Superblock, 0, firstMagic || secondMagic
+                ? "neither superblock is authentic: wrong key, or both copies are damaged"
+                : "no superblock found: not an IntegrityFs volume");
+        }
+
+        if (newest.DeviceLength > device.Length)
+        {
+            throw new IntegrityException(Zone.Superblock, 0, $"the device has {device.Length} bytes but the volume was made for {newest.DeviceLength}: the device is truncated");
+        }
+
+        return newest;
+    }
+
+    /// <summary>Writes one copy; the caller flushes.</summary>
+    public void WriteCopy(int copy, Superblock superblock)
+    {
+        superblock.Write(_buffer.Span);
+        authenticators.Current.MacOfSuperblock(_buffer.Span, _buffer.Span.Slice(SuperblockLayout.MacOffset, SuperblockLayout.MacSize));
+        device.Write(VolumeGeometry.SuperblockOffset(copy), _buffer.Span);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _buffer.Dispose();
+
+    private Superblock? ReadCopy(int copy, Guid uuid, out bool magic)
+    {
+        magic = false;
+        if (device.Length < VolumeGeometry.SuperblockOffset(copy) + SuperblockLayout.Size)
+        {
+            return null;
+        }
+
+        device.Read(VolumeGeometry.SuperblockOffset(copy), _buffer.Span);
+        magic = Superblock.HasMagic(_buffer.Span);
+        authenticators.Current.MacOfSuperblock(_buffer.Span, _mac);
+        bool authentic = CryptographicOperations.FixedTimeEquals(_mac, _buffer.Span.Slice(SuperblockLayout.MacOffset, SuperblockLayout.MacSize));
+        if (!authentic)
+        {
+            return null;
+        }
+
+        Superblock superblock = Superblock.Read(_buffer.Span);
+        return superblock.Uuid == uuid ? superblock : null;
+    }
+}
