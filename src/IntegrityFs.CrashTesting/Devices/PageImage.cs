@@ -28,14 +28,19 @@ public sealed class PageImage
         _pool = new Stack<byte[]>();
     }
 
-    /// <summary>A fork: reads as <paramref name="parent"/> until written.</summary>
+    /// <summary>A fork: reads as <paramref name="parent"/> until written. Shares the parent's pool of spare pages, so
+    /// both are used by one thread.</summary>
     public PageImage(PageImage parent)
+        : this(parent, (parent ?? throw new ArgumentNullException(nameof(parent)))._pool)
     {
-        ArgumentNullException.ThrowIfNull(parent);
+    }
+
+    private PageImage(PageImage parent, Stack<byte[]> pool)
+    {
         _parent = parent;
         Length = parent.Length;
         _pages = new byte[]?[parent._pages.Length];
-        _pool = parent._pool;
+        _pool = pool;
     }
 
     /// <summary>Size in bytes.</summary>
@@ -88,6 +93,9 @@ public sealed class PageImage
             offset += count;
         }
     }
+
+    /// <summary>A fork with a pool of its own: for another thread, while nobody changes this image.</summary>
+    public PageImage ForkForThread() => new(this, new Stack<byte[]>());
 
     /// <summary>Gives up this image's own pages: it reads as its parent again (or as zeroes).</summary>
     public void Reset()

@@ -50,7 +50,7 @@ internal sealed partial class ModelFileSystem
         };
         Put(killPrivileges ? WithoutPrivileges(node) : node);
         written = data.Length;
-        return Errno.OK;
+        return (open.Mode & OpenMode.Synchronous) != 0 ? SyncFileSystem() : Errno.OK;
     }
 
     public Errno Fallocate(ulong handle, InodeNumber inode, long offset, long length, FallocateMode mode)

@@ -30,6 +30,9 @@ internal sealed partial class ModelFileSystem : IFileSystem
         set => _state = value;
     }
 
+    /// <summary>Called by every synchronisation (true: of data only), for a store that keeps its content in this model.</summary>
+    public Func<bool, Errno>? OnSync { get; set; }
+
     /// <summary>The number that the next created inode gets, to follow the numbering of the store under test.</summary>
     public void NumberNext(InodeNumber inode) => _state = _state with { NextInode = inode.Value };
 
@@ -179,11 +182,12 @@ internal sealed partial class ModelFileSystem : IFileSystem
         return Errno.OK;
     }
 
-    public Errno Sync(InodeNumber inode, bool dataOnly) => _state.Nodes.ContainsKey(inode.Value) ? Errno.OK : Errno.ENOENT;
+    public Errno Sync(InodeNumber inode, bool dataOnly) =>
+        _state.Nodes.ContainsKey(inode.Value) ? OnSync?.Invoke(dataOnly) ?? Errno.OK : Errno.ENOENT;
 
     public Errno SyncDirectory(InodeNumber inode, bool dataOnly) => Sync(inode, dataOnly);
 
-    public Errno SyncFileSystem() => Errno.OK;
+    public Errno SyncFileSystem() => OnSync?.Invoke(false) ?? Errno.OK;
 
     public Errno ReadDirectory(InodeNumber directory, ulong cookie, bool withAttributes, IDirectorySink sink)
     {

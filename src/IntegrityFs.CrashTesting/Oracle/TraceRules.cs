@@ -1,0 +1,108 @@
+// Promise: the order of device calls that makes recovery possible, checked on every recorded run, whatever the crash
+// states happen to show. Judged by content, so it needs no knowledge of the format but the regions:
+//   J1  a block goes home only after a copy of it in the journal was covered by a completed flush;
+//   J5  a synchronisation returns only when no write to the journal is left un-flushed;
+//   J6  no write to the journal is issued while a flush is under way that does not cover it and earlier journal writes
+//       are still pending.
+using System.IO.Hashing;
+
+namespace IntegrityFs.CrashTesting;
+
+/// <summary>Trace invariants.</summary>
+internal static class TraceRules
+{
+    /// <summary>J5, at the moment of the acknowledgement.</summary>
+    public static void OnAcknowledged(ICrashSubject subject, Trace trace, int operation, List<string> findings)
+    {
+        var starts = new Dictionary<int, int>();
+        int covered = 0;
+        for (int i = 0; i < trace.Events.Count; i++)
+        {
+            TraceEvent item = trace.Events[i];
+            if (item.Kind == TraceEventKind.FlushStart)
+            {
+                starts[item.Number] = i;
+            }
+            else if (item.Kind == TraceEventKind.FlushEnd && starts.TryGetValue(item.Number, out int start))
+            {
+                covered = Math.Max(covered, start);
+            }
+        }
+
+        for (int i = covered; i < trace.Events.Count; i++)
+        {
+            TraceEvent item = trace.Events[i];
+            if (item.Kind == TraceEventKind.Write && subject.RegionOf(item.Offset) == DeviceRegion.Journal)
+            {
+                findings.Add($"J5: operation {operation} was acknowledged while the journal write at {item.Offset} (event {i}) was not flushed");
+                return;
+            }
+        }
+    }
+
+    /// <summary>J1 and J6, over the whole trace.</summary>
+    public static void OnTrace(ICrashSubject subject, Trace trace, List<string> findings)
+    {
+        var flushed = new HashSet<ulong>();
+        var pending = new List<(int Event, ulong Hash)>();
+        var starts = new Dictionary<int, int>();
+        int reported = 0;
+        for (int i = 0; i < trace.Events.Count && reported < 5; i++)
+        {
+            TraceEvent item = trace.Events[i];
+            switch (item.Kind)
+            {
+                case TraceEventKind.Write when subject.RegionOf(item.Offset) == DeviceRegion.Journal:
+                    if (starts.Values.Any(start => pending.Any(write => write.Event < start)))
+                    {
+                        findings.Add($"J6: journal write at {item.Offset} (event {i}) during the flush of an earlier one");
+                        reported++;
+                    }
+
+                    foreach (ReadOnlyMemory<byte> page in Pages(item.Data))
+                    {
+                        pending.Add((i, XxHash3.HashToUInt64(page.Span)));
+                    }
+
+                    break;
+                case TraceEventKind.Write when subject.RegionOf(item.Offset) == DeviceRegion.Blocks:
+                    reported += HomeWrite(item, i, flushed, findings) ? 0 : 1;
+                    break;
+                case TraceEventKind.FlushStart:
+                    starts[item.Number] = i;
+                    break;
+                case TraceEventKind.FlushEnd when starts.Remove(item.Number, out int start):
+                    flushed.UnionWith(pending.Where(write => write.Event < start).Select(write => write.Hash));
+                    pending.RemoveAll(write => write.Event < start);
+                    break;
+                default:
+                    break;
+            }
+        }
+    }
+
+    private static bool HomeWrite(in TraceEvent write, int index, HashSet<ulong> flushed, List<string> findings)
+    {
+        int page = 0;
+        foreach (ReadOnlyMemory<byte> content in Pages(write.Data))
+        {
+            if (!flushed.Contains(XxHash3.HashToUInt64(content.Span)))
+            {
+                findings.Add($"J1: block at {write.Offset + (page * (long)PageImage.PageSize)} went home (event {index}) before a flushed journal copy of it");
+                return false;
+            }
+
+            page++;
+        }
+
+        return true;
+    }
+
+    private static IEnumerable<ReadOnlyMemory<byte>> Pages(ReadOnlyMemory<byte> data)
+    {
+        for (int start = 0; start < data.Length; start += PageImage.PageSize)
+        {
+            yield return data.Slice(start, Math.Min(PageImage.PageSize, data.Length - start));
+        }
+    }
+}
