@@ -28,6 +28,10 @@ public sealed class FuseMountOptions
     /// <summary>Flags of the mount.</summary>
     public FuseMountFlags Flags { get; set; }
 
+    /// <summary>Options of the kernel's security modules ("context=..."), joined by commas as mount(2) takes them; root
+    /// only.</summary>
+    public string SecurityOptions { get; init; } = string.Empty;
+
     /// <summary>Takes one option in the way of mount(8): ro, nosuid, noatime, allow_other ... False where it is not
     /// one of this floor's; then nothing changed.</summary>
     public bool TryApply(string option)

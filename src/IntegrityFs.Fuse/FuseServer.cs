@@ -89,7 +89,7 @@ public sealed class FuseServer : IDisposable
             }
             else
             {
-                RefuseBlockDevice(mount);
+                RefusePrivileges(mount);
                 Attach(UserMount.Mount(mount, target, _options.MaxTransfer));
             }
 
@@ -188,11 +188,12 @@ public sealed class FuseServer : IDisposable
 
     private FuseSession Session => _session ?? throw new InvalidOperationException("nothing is mounted");
 
-    private static void RefuseBlockDevice(FuseMountOptions mount)
+    private static void RefusePrivileges(FuseMountOptions mount)
     {
-        if (mount.BlockDevice)
+        if (mount.BlockDevice || mount.SecurityOptions.Length > 0)
         {
-            throw new FuseMountException("mounting as fuseblk needs root", (int)Errno.EPERM);
+            string what = mount.BlockDevice ? "mounting as fuseblk" : "mounting with a security context";
+            throw new FuseMountException($"{what} needs root", (int)Errno.EPERM);
         }
     }
 

@@ -26,6 +26,11 @@ internal static unsafe class KernelMount
             data += string.Create(CultureInfo.InvariantCulture, $",blksize={options.BlockSize}");
         }
 
+        if (options.SecurityOptions.Length > 0)
+        {
+            data += "," + options.SecurityOptions;
+        }
+
         string type = options.Subtype.Length == 0 ? kind : $"{kind}.{options.Subtype}";
         int error = Mount(options.Source, target, type, (uint)options.Flags, data);
         if (error != 0)

@@ -116,9 +116,13 @@ internal static unsafe class UserMount
             return -1;
         }
 
-        cmsghdr* header = LibC.CMSG_FIRSTHDR(&message);
-        bool carries = header != null && header->cmsg_level == LibC.SOL_SOCKET && header->cmsg_type == LibC.SCM_RIGHTS
-            && (uint)header->cmsg_len >= (uint)LibC.CMSG_LEN(sizeof(int));
-        return carries ? *(int*)LibC.CMSG_DATA(header) : -1;
+        // struct cmsghdr on 64-bit Linux: length (8 bytes), level (4), type (4), then the descriptor. Read by offset: the
+        // library's CMSG_ macros do not find it.
+        const int LevelOffset = 8;
+        const int TypeOffset = 12;
+        const int DataOffset = 16;
+        bool carries = *(ulong*)control >= DataOffset + sizeof(int)
+            && *(int*)(control + LevelOffset) == LibC.SOL_SOCKET && *(int*)(control + TypeOffset) == LibC.SCM_RIGHTS;
+        return carries ? *(int*)(control + DataOffset) : -1;
     }
 }
