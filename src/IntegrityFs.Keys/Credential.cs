@@ -53,7 +53,36 @@ public abstract class KeyMaterialCredential : Credential
 
     internal sealed override KeySlotKind Kind => KeySlotKind.KeyMaterial;
 
+    private const string KeyringPrefix = "keyring:";
+
     private static ReadOnlySpan<byte> Purpose => "integrityfs key material v1"u8;
+
+    /// <summary>Reads what a key file option names: a path, "credential:NAME" for a credential of systemd, or
+    /// "keyring:DESCRIPTION" for a key of type "user" in the kernel's keyrings.</summary>
+    /// <param name="source">The option's value.</param>
+    /// <param name="allowShared">Accept a file that group or others may read or write.</param>
+    /// <exception cref="CredentialException">It cannot be had or is not acceptable.</exception>
+    public static KeyMaterialCredential OpenSource(string source, bool allowShared = false)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        if (!source.StartsWith(KeyringPrefix, StringComparison.Ordinal))
+        {
+            return KeyFileCredential.Open(source, allowShared);
+        }
+
+        return source.Length > KeyringPrefix.Length
+            ? new KeyringCredential(source[KeyringPrefix.Length..])
+            : throw new CredentialException("key file: \"keyring:\" must be followed by the key's description");
+    }
+
+    private protected static void CheckSize(long length, string what)
+    {
+        if (length is < MinBytes or > MaxBytes)
+        {
+            string found = length > MaxBytes ? "more" : $"{length}";
+            throw new CredentialException($"{what}: {MinBytes} to {MaxBytes} bytes are needed, there are {found}");
+        }
+    }
 
     internal sealed override KeySlotFields FieldsOfNewSlot(string label, PassphraseCost cost) =>
         new(KeySlotKind.KeyMaterial, KeySlotDerivation.HkdfSha256, 0, 0, 0, label);

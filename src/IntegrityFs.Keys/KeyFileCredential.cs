@@ -1,6 +1,5 @@
 // Key files are raw bytes, all of them: no line end is cut off, nothing is decoded. A file that others may read or
 // change is refused, because a secret that everybody on the machine knows protects nothing.
-using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
 
 namespace IntegrityFs.Keys;
@@ -106,14 +105,5 @@ public sealed class KeyFileCredential : KeyMaterialCredential
         const UnixFileMode shared = UnixFileMode.GroupRead | UnixFileMode.GroupWrite
             | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
         return !OperatingSystem.IsWindows() && (File.GetUnixFileMode(handle) & shared) != 0;
-    }
-
-    private static void CheckSize(int length, string what)
-    {
-        if (length is < MinBytes or > MaxBytes)
-        {
-            string found = length > MaxBytes ? "more" : $"{length}";
-            throw new CredentialException($"{what}: {MinBytes} to {MaxBytes} bytes are needed, there are {found}");
-        }
     }
 }

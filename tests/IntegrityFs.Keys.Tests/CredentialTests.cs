@@ -136,4 +136,42 @@ public sealed class CredentialTests : IDisposable
         Assert.Throws<ObjectDisposedException>(() => first.Bytes.Length);
         Assert.Throws<ArgumentOutOfRangeException>(() => MasterKey.FromBytes(new byte[31]));
     }
+
+    [Fact]
+    public void A_key_of_the_kernels_keyring_opens_what_the_same_bytes_closed_and_can_be_removed_on_reading()
+    {
+        byte[] bytes = new byte[48];
+        new Random(5).NextBytes(bytes);
+        string name = $"integrityfs-test:{Guid.NewGuid():N}";
+        if (Native.AddUserKey(name, bytes, Native.UserKeyring) < 0)
+        {
+            // A container without keyrings: the refusal must say so.
+            Assert.Contains(name, Assert.Throws<CredentialException>(() => new KeyringCredential(name)).Message,
+                StringComparison.Ordinal);
+            return;
+        }
+
+        using MasterKey key = Key();
+        using KeyFileCredential direct = KeyFileCredential.FromBytes(bytes);
+        KeySlotTable table = TableFor(direct, key, new IntegrityFs.Device.MemoryDevice(1 << 18));
+        using KeyMaterialCredential first = KeyMaterialCredential.OpenSource($"keyring:{name}");
+        using MasterKey back = table.Unlock(first);
+        Assert.Equal(key.Bytes.ToArray(), back.Bytes.ToArray());
+        new KeyringCredential(name, remove: true).Dispose();
+        Assert.Throws<CredentialException>(() => new KeyringCredential(name));
+        Assert.Throws<CredentialException>(() => KeyMaterialCredential.OpenSource("keyring:"));
+    }
+
+    [Fact]
+    public void A_key_of_the_kernels_keyring_that_is_too_short_is_refused()
+    {
+        string name = $"integrityfs-test:{Guid.NewGuid():N}";
+        Native.AddUserKey(name, new byte[16], Native.UserKeyring);
+        Assert.Throws<CredentialException>(() => new KeyringCredential(name, remove: true));
+        nint serial = Native.SearchUserKey(name, Native.UserKeyring);
+        if (serial >= 0)
+        {
+            Native.InvalidateKey(serial);
+        }
+    }
 }

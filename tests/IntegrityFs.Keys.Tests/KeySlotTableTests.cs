@@ -192,4 +192,19 @@ public sealed class KeySlotTableTests
         using MasterKey key = Key();
         Assert.Equal(MakeDevice(key, 1, 2).Bytes.ToArray(), MakeDevice(key, 1, 2).Bytes.ToArray());
     }
+
+    [Fact]
+    public void The_bytes_of_a_table_are_those_that_version_1_has_always_written()
+    {
+        using MasterKey key = MasterKey.FromBytes([.. Enumerable.Range(0, 32).Select(i => (byte)i)]);
+        using KeyFileCredential credential = KeyFileCredential.FromBytes([.. Enumerable.Range(100, 32).Select(i => (byte)i)]);
+        using var passphrase = new PassphraseCredential("passphrase"u8);
+        var device = new MemoryDevice(1 << 18);
+        KeySlotTable table = KeySlotTable.Create(Uuid);
+        table.Add(credential, key, "golden", random: bytes => bytes.Fill(0x5A));
+        table.Add(passphrase, key, "words", PassphraseCost.Least, bytes => bytes.Fill(0xA5));
+        table.Write(device, key);
+        byte[] hash = System.Security.Cryptography.SHA256.HashData(device.Slice(CopyA, KeySlotsLayout.Size));
+        Assert.Equal("f44dd8bacbc3ed2e71cfac660e4d4f3d70d7ca0993b5f48171eb33bdde34bb44", Convert.ToHexStringLower(hash));
+    }
 }
