@@ -39,4 +39,58 @@ public sealed class WorkloadTests
         Assert.DoesNotContain((byte)0, whole);
         Assert.NotEqual(whole, ContentPattern.Create(6, 0, 10000));
     }
+
+    [Fact]
+    public void Every_pattern_has_an_id_of_its_own_and_a_text_form()
+    {
+        Assert.Equal(PatternTable.All.Count, PatternTable.All.Select(workload => workload.Id).Distinct().Count());
+        Assert.All(PatternTable.All, workload => Assert.Equal(workload.Operations, Workload.Parse("w", workload.ToString()).Operations));
+        for (int number = 1; number <= 75; number++)
+        {
+            Assert.Contains(PatternTable.All, workload => workload.Id[1..].StartsWith($"{number:00}", StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public void Sequences_are_numbered()
+    {
+        var sequences = new SequenceWorkloads(2);
+        Assert.True(sequences.Count > 200_000);
+        Assert.Equal(sequences[12345].ToString(), sequences[12345].ToString());
+        Assert.Equal(100, sequences.Sample(100, 3).Count());
+        Assert.Equal(new SequenceWorkloads(1).Count, new SequenceWorkloads(1).Sample(int.MaxValue, 1).Select(workload => workload.Id).Distinct().Count());
+    }
+
+    [Fact]
+    public void Random_runs_do_something_and_the_model_takes_them()
+    {
+        for (ulong seed = 1; seed < 20; seed++)
+        {
+            Workload workload = RandomWorkloads.Create(seed, 400);
+            Assert.Equal(workload.ToString(), RandomWorkloads.Create(seed, 400).ToString());
+            var model = new ModelFileSystem(new ManualClock());
+            var executor = new OperationExecutor(model);
+            int done = workload.Setup.Concat(workload.Operations).Count(operation => executor.Execute(operation).Error == Format.Errno.OK);
+            Assert.True(done > 120, $"seed {seed}: only {done} of 400 operations succeeded");
+            TreeSnapshot tree = TreeSnapshot.Take(model);
+            Assert.True(tree.Problems.Count == 0, $"seed {seed}: {string.Join(", ", tree.Problems)}");
+            AssertLinkCounts(tree, seed);
+        }
+    }
+
+    /// <summary>The model's own invariant: link counts are the numbers of names.</summary>
+    private static void AssertLinkCounts(TreeSnapshot tree, ulong seed)
+    {
+        foreach (IGrouping<ulong, SnapshotEntry> names in tree.Entries.GroupBy(entry => entry.Attributes.Inode.Value))
+        {
+            SnapshotEntry first = names.First();
+            bool isDirectory = (first.Attributes.Mode & 0xF000) == FileTypes.Directory;
+            string prefix = first.Path == "/" ? "/" : first.Path + "/";
+            int expected = isDirectory
+                ? 2 + tree.Entries.Count(entry => entry.Path != "/" && entry.Path.StartsWith(prefix, StringComparison.Ordinal)
+                    && !entry.Path[prefix.Length..].Contains('/') && (entry.Attributes.Mode & 0xF000) == FileTypes.Directory)
+                : names.Count();
+            Assert.True(first.Attributes.Links == expected, $"seed {seed}: {first.Path} has {first.Attributes.Links} links, {expected} names");
+        }
+    }
 }
