@@ -37,6 +37,11 @@ public interface ICatalog
     /// one more per 512 bytes, a replaced xattr those of the longer of both values). ENOSPC or EROFS before anything is changed.</summary>
     Errno BeginWrite(int changes, out CatalogOperation operation);
 
+    /// <summary>As <see cref="BeginWrite"/>, for an operation that adds nothing but, at most, one orphan record: it
+    /// removes, and replaces inodes and entries that exist. It may use the blocks that are kept for this, so that deleting
+    /// and changing attributes work on a full volume.</summary>
+    Errno BeginRemoval(int changes, out CatalogOperation operation) => BeginWrite(changes, out operation);
+
     // ---- reading, inside any scope ----
 
     /// <summary>The inode; false where there is none.</summary>

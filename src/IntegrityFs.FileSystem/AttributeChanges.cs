@@ -94,7 +94,7 @@ internal sealed class AttributeChanges(FileSystemContext context)
         while (true)
         {
             int changes = 3 + (aclLength == 0 ? 0 : XattrNames.ChangesFor(aclLength));
-            Errno error = _catalog.BeginWrite(changes, out CatalogOperation operation);
+            Errno error = _catalog.BeginRemoval(changes, out CatalogOperation operation);
             if (error != Errno.OK)
             {
                 return error;

@@ -65,7 +65,10 @@ internal sealed class ExtendedAttributes(FileSystemContext context)
         int reserved = value.Length;
         while (true)
         {
-            Errno error = _catalog.BeginWrite(1 + XattrNames.ChangesFor(reserved), out CatalogOperation operation);
+            int changes = 1 + XattrNames.ChangesFor(reserved);
+            Errno error = request.Removes
+                ? _catalog.BeginRemoval(changes, out CatalogOperation operation)
+                : _catalog.BeginWrite(changes, out operation);
             if (error != Errno.OK)
             {
                 return error;

@@ -139,7 +139,11 @@ internal sealed class FaultReporter
     private void ReportDevice(DeviceException error, InodeNumber inode, long offset)
     {
         Count(ref _device, "device");
-        _writesFailed |= error.Operation is DeviceOperation.Write or DeviceOperation.Flush;
+        if (error.Operation is DeviceOperation.Write or DeviceOperation.Flush)
+        {
+            _writesFailed = true;
+        }
+
         if (IsFirst(Cause.Device, (long)error.Operation, error.Offset))
         {
             FaultLog.DeviceFailed(_logger, _catalog.Uuid, error.Operation, error.Offset, inode.Value, _paths.Find(inode), offset, error.Message);

@@ -1,6 +1,6 @@
 // Promise: a name comes and goes together with its count: the entry, the parent's size, links and times, the inode's link count,
 // and, with the last link, its orphan record are one operation. So after a crash an inode without a name is always recorded
-// as such, and what a program still holds open stays whole until it lets go.
+// as such, and what a program still holds open stays whole until it lets go. Removing works on a full volume too.
 using IntegrityFs.Catalog;
 using IntegrityFs.Format;
 
@@ -67,7 +67,7 @@ internal sealed class Linking(FileSystemContext context)
 
     private Errno Remove(InodeNumber parent, ReadOnlySpan<byte> name, bool wantsDirectory)
     {
-        Errno error = _catalog.BeginWrite(4, out CatalogOperation operation);
+        Errno error = _catalog.BeginRemoval(4, out CatalogOperation operation);
         if (error != Errno.OK)
         {
             return error;

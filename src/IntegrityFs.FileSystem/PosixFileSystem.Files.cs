@@ -1,3 +1,4 @@
+// Promise: as PosixFileSystem.cs says; the requests about open files and content.
 using IntegrityFs.Format;
 
 namespace IntegrityFs.FileSystem;

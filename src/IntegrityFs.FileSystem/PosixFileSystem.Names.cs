@@ -1,3 +1,4 @@
+// Promise: as PosixFileSystem.cs says; the requests about names and attributes.
 using IntegrityFs.Format;
 
 namespace IntegrityFs.FileSystem;

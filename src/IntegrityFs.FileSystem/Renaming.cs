@@ -35,7 +35,14 @@ internal sealed class Renaming(FileSystemContext context)
             return error;
         }
 
+        // On a full volume a rename may still replace or exchange what is there, which takes no space.
         error = _catalog.BeginWrite(Changes, out CatalogOperation operation);
+        bool full = error == Errno.ENOSPC;
+        if (full)
+        {
+            error = _catalog.BeginRemoval(Changes, out operation);
+        }
+
         if (error != Errno.OK)
         {
             return error;
@@ -50,9 +57,15 @@ internal sealed class Renaming(FileSystemContext context)
                 return error;
             }
 
+            bool whiteout = (mode & RenameMode.Whiteout) != 0;
+            if (full && (!move.Replaces || whiteout))
+            {
+                return Errno.ENOSPC;
+            }
+
             return exchanges
                 ? Exchange(operation, ref move, name, newName)
-                : Replace(operation, ref move, caller, name, newName, (mode & RenameMode.Whiteout) != 0);
+                : Replace(operation, ref move, caller, name, newName, whiteout);
         }
     }
 

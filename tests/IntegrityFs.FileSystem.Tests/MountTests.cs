@@ -133,6 +133,28 @@ public sealed class MountTests
     }
 
     [Fact]
+    public void On_a_full_volume_names_and_attributes_can_be_removed_and_replaced()
+    {
+        InodeNumber f = T.File(Root, "f", "abc"u8);
+        T.Touch(Root, "g");
+        T.Mkdir(Root, "d");
+        T.SetXattr(f, "user.a", "1"u8);
+        _harness.Catalog.TotalBlocks = 1;
+        Assert.Equal(Errno.ENOSPC, T.TryRename(Root, "f", Root, "new"));
+        Assert.Equal(Errno.ENOSPC, T.TryRename(Root, "f", Root, "g", RenameMode.Whiteout));
+        Assert.Equal(Errno.ENOSPC, T.TrySetXattr(f, "user.b", "1"u8));
+        T.Rename(Root, "f", Root, "g");
+        T.Rename(Root, "g", Root, "d", RenameMode.Exchange);
+        Assert.Equal(0x8180u, T.Chmod(f, 0x180).Mode);
+        Assert.Equal(Errno.OK, T.TryRemoveXattr(f, "user.a"));
+        T.Rmdir(Root, "g");
+        T.Unlink(Root, "d");
+        T.Fs.Forget(f, 1);
+        Assert.Empty(T.Names(Root));
+        Assert.Equal(Errno.OK, T.TryMkdir(Root, "again"));
+    }
+
+    [Fact]
     public void The_greatest_size_cuts_writes_and_refuses_what_lies_beyond()
     {
         _harness.Catalog.MaxFileSize = 10_000;

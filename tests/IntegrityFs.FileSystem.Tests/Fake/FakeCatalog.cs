@@ -73,7 +73,11 @@ internal sealed partial class FakeCatalog : ICatalog
         return new CatalogReadScope(new ReadScope(_gate));
     }
 
-    public Errno BeginWrite(int changes, out CatalogOperation operation)
+    public Errno BeginWrite(int changes, out CatalogOperation operation) => Begin(changes, removes: false, out operation);
+
+    public Errno BeginRemoval(int changes, out CatalogOperation operation) => Begin(changes, removes: true, out operation);
+
+    private Errno Begin(int changes, bool removes, out CatalogOperation operation)
     {
         Demand(!InScope, "scopes do not nest");
         operation = null!;
@@ -87,14 +91,14 @@ internal sealed partial class FakeCatalog : ICatalog
             return Errno.EROFS;
         }
 
-        if (UsedBlocks >= TotalBlocks)
+        if (!removes && UsedBlocks >= TotalBlocks)
         {
             return Errno.ENOSPC;
         }
 
         _gate.EnterWriteLock();
         Operations++;
-        operation = new FakeOperation(this, changes);
+        operation = new FakeOperation(this, changes, removes);
         return Errno.OK;
     }
 

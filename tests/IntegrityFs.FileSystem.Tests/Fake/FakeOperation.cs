@@ -6,7 +6,7 @@ namespace IntegrityFs.FileSystem.Tests;
 /// <content>One atomic operation.</content>
 internal sealed partial class FakeCatalog
 {
-    private sealed class FakeOperation(FakeCatalog catalog, int reserved) : CatalogOperation
+    private sealed class FakeOperation(FakeCatalog catalog, int reserved, bool removes) : CatalogOperation
     {
         private readonly Stack<Action> _undo = new();
         private int _spent;
@@ -15,6 +15,7 @@ internal sealed partial class FakeCatalog
 
         public override InodeNumber NewInode()
         {
+            Demand(!removes, "a removal adds no inode");
             Spend(1);
             return new InodeNumber(++catalog.LastInode);
         }
@@ -38,6 +39,7 @@ internal sealed partial class FakeCatalog
         {
             Spend(1);
             DemandName(name);
+            Demand(!removes, "a removal adds no name");
             FakeNode node = catalog.Nodes[directory.Value];
             byte[] key = name.ToArray();
             ulong cookie = ++catalog.LastCookie;
@@ -104,6 +106,7 @@ internal sealed partial class FakeCatalog
             byte[] key = name.ToArray();
             byte[]? old = node.Xattrs.GetValueOrDefault(key);
             Spend(1 + ((Math.Max(value.Length, old?.Length ?? 0) + 511) / 512));
+            Demand(!removes || value.Length <= old?.Length, "a removal adds no attribute");
             if (value.Length > 65536)
             {
                 return Errno.E2BIG;
