@@ -20,6 +20,10 @@ internal interface ICatalogTree
     /// <param name="insertions">How many of them may be a Put of a new key or of a longer value.</param>
     TreeCost CostOf(int changes, int insertions);
 
+    /// <summary>Free blocks that are left to removals, so that deleting works on a volume that is full for all else.
+    /// Needs no scope.</summary>
+    int Reserve { get; }
+
     /// <summary>The value of a key; <paramref name="value"/> holds at least <see cref="MaxValueLength"/> bytes.</summary>
     bool TryGet(in CatalogKey key, Span<byte> value, out int length);
 

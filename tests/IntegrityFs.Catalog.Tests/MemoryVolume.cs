@@ -33,6 +33,10 @@ internal sealed unsafe partial class MemoryVolume : IVolume, ILeaseOwner, IDispo
     private string? _violation;
     private bool _disposed;
 
+    public bool IsAllocated(BlockNumber block) => _allocated[block.Value];
+
+    public bool IsReserved(BlockNumber block) => block.Value == 0;
+
     public MemoryVolume(MemoryVolumeOptions? options = null)
     {
         _options = options ?? new MemoryVolumeOptions();

@@ -16,7 +16,7 @@ namespace IntegrityFs.Catalog;
 internal sealed partial class CatalogTree : ICatalogTree
 {
     /// <summary>Above every key of an item: no item has this kind.</summary>
-    private static readonly CatalogKey Highest = new(ulong.MaxValue, (ItemKind)byte.MaxValue, ulong.MaxValue);
+    internal static readonly CatalogKey Highest = new(ulong.MaxValue, (ItemKind)byte.MaxValue, ulong.MaxValue);
 
     private readonly IVolume _volume;
     private readonly NodeStore _nodes;
@@ -24,14 +24,25 @@ internal sealed partial class CatalogTree : ICatalogTree
     private int _depth;
     private long _interiors;
 
+    /// <summary>A tree, outside every scope.</summary>
     public CatalogTree(IVolume volume)
+        : this(volume, null)
+    {
+        using ReadScope scope = volume.EnterRead();
+        Remember(ReadRoot());
+    }
+
+    /// <summary>A tree, inside the exclusive scope of <paramref name="operation"/>.</summary>
+    public CatalogTree(IVolume volume, IVolumeOperation? operation)
     {
         _volume = volume;
         _nodes = new NodeStore(volume);
         _scratch = new byte[volume.BlockSize];
         MaxValueLength = CatalogNodeLayout.MaxValueLength(volume.BlockSize);
-        using ReadScope scope = volume.EnterRead();
-        Remember(ReadRoot());
+        if (operation is not null)
+        {
+            Remember(CatalogRoot.Read(operation.Root, volume.TotalBlocks));
+        }
     }
 
     /// <summary>The nodes' blocks.</summary>
@@ -76,10 +87,13 @@ internal sealed partial class CatalogTree : ICatalogTree
         long splits = Math.Min(insertions * interiorLevels, (2 * interiors) + (insertions / 16));
         long touched = Math.Min(3 * interiorLevels * changes, interiors + splits);
         long leaves = (3L * changes) + 2;
-        long allocations = insertions + (2 * splits) + 2;
+        long allocations = insertions == 0 ? 0 : insertions + (2 * splits) + 2;
         long blocks = leaves + (3 * touched) + 3;
         return new TreeCost((int)Math.Min(Math.Max(blocks, allocations), int.MaxValue), (int)Math.Min(allocations, int.MaxValue));
     }
+
+    /// <inheritdoc/>
+    public int Reserve => (int)Math.Min(CostOf(8, 2).Allocations, _volume.TotalBlocks / 8);
 
     /// <inheritdoc/>
     public bool TryGet(in CatalogKey key, Span<byte> value, out int length)
@@ -164,6 +178,13 @@ internal sealed partial class CatalogTree : ICatalogTree
 
     /// <summary>The catalog's root, as the scope sees it.</summary>
     public CatalogRoot ReadRoot() => CatalogRoot.Read(_volume.ReadRoot(), _volume.TotalBlocks);
+
+    /// <summary>Leases the leaf that a key belongs to; its keys end before <paramref name="high"/>.</summary>
+    public BlockLease LeaseLeaf(in CatalogKey key, out CatalogKey high) =>
+        _nodes.Read(FindLeaf(key, out _, out high));
+
+    /// <summary>A walk from the first item that is not before <paramref name="key"/>.</summary>
+    public CatalogCursor From(in CatalogKey key) => new(this, key);
 
     /// <summary>The node of a level that a key belongs to; none where the tree is not that deep.</summary>
     public CatalogNodeAddress NodeAt(in CatalogKey key, int level)

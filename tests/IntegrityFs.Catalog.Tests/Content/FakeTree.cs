@@ -34,6 +34,8 @@ internal sealed class FakeTree : ICatalogTree
 
     public int BlocksPerChange => ChangeBlocks;
 
+    public int Reserve => 0;
+
     public TreeCost CostOf(int changes, int insertions)
     {
         Assert.InRange(insertions, 0, changes);

@@ -1,0 +1,72 @@
+// The content members of the catalog: each enters its own scopes, in as many transactions as the volume's bounds ask for.
+
+using IntegrityFs.Catalog.Content;
+using IntegrityFs.Format;
+using IntegrityFs.Volume;
+
+namespace IntegrityFs.Catalog;
+
+public sealed partial class CatalogStore : ICatalog
+{
+    private FileContent _content = null!;
+
+    /// <inheritdoc/>
+    public long MaxFileSize => FileContent.MaxFileSize;
+
+    /// <inheritdoc/>
+    public int ReadContent(InodeNumber inode, in InodeRecord record, long offset, Span<byte> buffer) =>
+        _content.Read(inode, record, offset, buffer);
+
+    /// <inheritdoc/>
+    public Errno SeekContent(InodeNumber inode, in InodeRecord record, long offset, bool hole, out long result) =>
+        _content.Seek(inode, record, offset, hole, out result);
+
+    /// <inheritdoc/>
+    public Errno WriteContent(InodeNumber inode, long offset, ReadOnlySpan<byte> data, in ContentChange change, out int written) =>
+        _content.Write(inode, offset, data, change, out written);
+
+    /// <inheritdoc/>
+    public Errno Truncate(InodeNumber inode, long size, in ContentChange change) => _content.Truncate(inode, size, change);
+
+    /// <inheritdoc/>
+    public Errno Allocate(InodeNumber inode, long offset, long length, AllocateMode mode, in ContentChange change) =>
+        _content.Allocate(inode, offset, length, mode, change);
+
+    /// <inheritdoc/>
+    public void Destroy(InodeNumber inode)
+    {
+        if (_content.Destroy(inode) == Errno.OK)
+        {
+            using ReadScope scope = _volume.EnterRead();
+            PublishCounters();
+        }
+    }
+
+    partial void InitializeContent() => _content = new FileContent(_volume, _tree, new ContentInodes(this));
+
+    partial void ResumeContent() => _content.ResumeTruncations();
+
+    /// <summary>The inode items, as content sees them.</summary>
+    private sealed class ContentInodes(CatalogStore store) : IContentInodes
+    {
+        private static ReadOnlySpan<byte> Capability => "security.capability"u8;
+
+        public int CapabilityChanges => 1;
+
+        public int EraseChanges => 2;
+
+        public bool TryGet(InodeNumber inode, out InodeRecord record) => store._inodes.TryGet(inode, out record);
+
+        public void Replace(IVolumeOperation operation, InodeNumber inode, in InodeRecord record) =>
+            store._inodes.Put(operation, inode, record);
+
+        public void RemoveCapability(IVolumeOperation operation, InodeNumber inode) =>
+            store._xattrs.Remove(operation, inode, Capability);
+
+        public void Erase(IVolumeOperation operation, InodeNumber inode)
+        {
+            store._inodes.RemoveOrphan(operation, inode);
+            store._inodes.Remove(operation, inode);
+        }
+    }
+}
