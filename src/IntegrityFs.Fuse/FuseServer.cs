@@ -34,6 +34,9 @@ public sealed class FuseServer : IDisposable
     // Linux 6.18 speaks 7.45 and is the first to deliver SYNCFS on fuseblk.
     private const uint SyncfsMinor = 45;
 
+    // How long an aborted connection may take to let its threads go.
+    private static readonly TimeSpan s_breakTime = TimeSpan.FromSeconds(5);
+
     private readonly IFileSystem _fileSystem;
     private readonly FuseServerOptions _options;
     private readonly ILogger _logger;
@@ -160,7 +163,15 @@ public sealed class FuseServer : IDisposable
 
         Log.DrainExpired(_logger, drain.TotalSeconds);
         BreakConnection();
-        return WaitForExit();
+        if (WaitForExit(s_breakTime, out exit))
+        {
+            return exit;
+        }
+
+        // Nothing of the kernel's reaches the detached mount (no control file system is mounted). Close the volume
+        // under it; its last users get errors, and the end of this process ends the connection.
+        _state.Finish(-1);
+        return new FuseExit(FuseExitReason.Aborted, _state.FinishFailure);
     }
 
     /// <summary>Stops serving at once and leaves the volume as after a crash: every waiting and later request fails,
@@ -179,7 +190,12 @@ public sealed class FuseServer : IDisposable
         if (_session is { Completed.IsSet: false })
         {
             Abort();
-            _session.Completed.Wait();
+            if (!_session.Completed.Wait(s_breakTime))
+            {
+                // Its threads still wait on the descriptors; they end with the process.
+                _meter.Dispose();
+                return;
+            }
         }
 
         _session?.Dispose();
@@ -216,8 +232,11 @@ public sealed class FuseServer : IDisposable
         }
         catch (FuseMountException)
         {
-            session.Cancel();
-            session.Dispose();
+            if (session.Cancel(synchronous))
+            {
+                session.Dispose();
+            }
+
             throw;
         }
 

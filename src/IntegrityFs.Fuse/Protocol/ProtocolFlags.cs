@@ -89,8 +89,6 @@ internal static class Bits
     public const uint WriteOnly = 1;
     public const uint Exclusive = 0x80;
     public const uint Truncate = 0x200;
-    public const uint DataSync = 0x1000;
-    public const uint FullSync = 0x100000 | DataSync;
 
     public const uint SeekData = 3;
     public const uint SeekHole = 4;

@@ -47,11 +47,19 @@ internal sealed class FuseSession : IDisposable
         StartThread(0, () => RunFirst(attached));
     }
 
-    /// <summary>The mount failed: the thread that waits for it gives up.</summary>
-    public void Cancel()
+    /// <summary>The mount failed: the thread that waits for it gives up. Where INIT was to be synchronous, the kernel
+    /// keeps that thread asleep on the descriptor until the process ends; then it is left behind (false), and this
+    /// session must not be disposed.</summary>
+    public bool Cancel(bool synchronousInit)
     {
         _cancelled = true;
-        _completed.Wait();
+        _state.Forsake();
+        if (!synchronousInit)
+        {
+            _completed.Wait();
+        }
+
+        return !synchronousInit;
     }
 
     /// <summary>Requests of one operation so far.</summary>
@@ -99,7 +107,6 @@ internal sealed class FuseSession : IDisposable
         if (_cancelled)
         {
             spare?.Dispose();
-            _state.Forsake();
             return WorkerExit.Unmounted;
         }
 
@@ -118,8 +125,8 @@ internal sealed class FuseSession : IDisposable
         return first.Run(initOnly: false) ?? WorkerExit.Failed;
     }
 
-    // Reading an unattached descriptor fails with EPERM, or blocks for good where INIT is synchronous and the mount
-    // fails; a clone says without blocking whether the mount is there.
+    // Reading an unattached descriptor fails with EPERM; a clone says whether the mount is there. (Where INIT is
+    // synchronous either call sleeps until then.)
     private FuseDevice? WaitUntilAttached()
     {
         while (!_cancelled)

@@ -16,7 +16,8 @@ internal sealed partial class RequestHandler
     private OpenReply FileReply => Writeback ? OpenReply.KeepCache : OpenReply.KeepCache | OpenReply.NoFlush;
 
     // Append and Synchronous are left out on purpose. The kernel has turned O_APPEND into an offset already (and
-    // RWF_NOAPPEND may have undone it), and it says with each write whether that one must be durable.
+    // RWF_NOAPPEND may have undone it). After a synchronous write, O_SYNC or RWF_DSYNC, buffered or direct, it sends one
+    // FSYNC for the whole of it: to make every WRITE durable as well would only cost commits.
     private OpenMode Translate(uint flags, uint openFlags)
     {
         OpenMode mode = (flags & Bits.AccessModeMask) switch
@@ -69,11 +70,6 @@ internal sealed partial class RequestHandler
 
         bool kill = (request.WriteFlags & WriteFlags.KillSuidSgid) != 0;
         Errno error = _fs.Write(request.Handle, Inode(header.Node), (long)request.Offset, data, kill, out int written);
-        if (error == Errno.OK && (request.Flags & Bits.DataSync) != 0)
-        {
-            error = _fs.Sync(Inode(header.Node), (request.Flags & Bits.FullSync) != Bits.FullSync);
-        }
-
         return error != Errno.OK ? Fail(error)
             : (uint)written > request.Size ? Fail(Errno.EIO)
             : _reply.Put(0, new WriteOut((uint)written, 0));
