@@ -1,1 +1,18 @@
-return 0;
+using IntegrityFs.Cli;
+using IntegrityFs.Cli.Commands;
+using IntegrityFs.Cli.Daemon;
+
+string called = Environment.GetCommandLineArgs()[0];
+return CalledName.Parse(called) switch
+{
+    Verb.Mkfs => CommandLine.Run(["mkfs", .. args]),
+    Verb.Fsck => CommandLine.Run(["fsck", .. args]),
+    Verb.Mount => MountCommand.Run(args),
+    Verb.Umount => UmountCommand.Run(args),
+    _ when args.Length == 0 => CommandLine.Run(["--help"]),
+    _ when args[0] == Launcher.DaemonVerb => ServeCommand.Run(args[1..]),
+    _ when args[0] == "mount" => MountCommand.Run(args[1..]),
+    _ when args[0] == "umount" => UmountCommand.Run(args[1..]),
+    _ when CommandLine.MeansMount(args) => MountCommand.Run(args),
+    _ => CommandLine.Run(args),
+};

@@ -1,0 +1,79 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Invocation;
+
+namespace IntegrityFs.Cli.Commands;
+
+/// <summary>The sub-commands with options of their own. mount and umount follow mount(8)'s grammar and are parsed by
+/// <see cref="MountRequest"/> and <see cref="UmountRequest"/>.</summary>
+internal static class CommandLine
+{
+    private static readonly string[] s_names =
+        ["mkfs", "mount", "umount", "fsck", "status", "dump", "key", "probe", "completion", "help"];
+
+    /// <summary><c>integrityfs SRC DIR -o ...</c> and <c>integrityfs -o ... SRC DIR</c>, as mount.fuse3(8) calls.</summary>
+    public static bool MeansMount(ReadOnlySpan<string> arguments) =>
+        arguments.Length >= 2 && !s_names.Contains(arguments[0])
+        && (arguments[0][..Math.Min(1, arguments[0].Length)] != "-" || arguments[0].StartsWith("-o", StringComparison.Ordinal));
+
+    /// <summary>Parses and runs; returns the exit code.</summary>
+    public static int Run(string[] arguments)
+    {
+        if (arguments is ["help", .. var rest])
+        {
+            arguments = [.. rest, "--help"];
+        }
+
+        if (arguments is ["mount" or "umount", "--help"])
+        {
+            return arguments[0] == "mount" ? MountCommand.Run(["--help"]) : UmountCommand.Run(["--help"]);
+        }
+
+        RootCommand root = Build();
+        ParseResult parsed = root.Parse(arguments);
+        Command command = parsed.CommandResult.Command;
+        bool isFsck = command.Name == "fsck";
+        if (parsed.Errors.Count > 0 && parsed.Action is not HelpAction)
+        {
+            Console.Error.WriteLine($"integrityfs {command.Name}: {parsed.Errors[0].Message}");
+            Console.Error.WriteLine($"Try 'integrityfs {command.Name} --help'.");
+            return isFsck ? FsckExit.Usage : (int)Cause.Usage;
+        }
+
+        try
+        {
+            int code = parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+            if (parsed.Action is HelpAction)
+            {
+                Console.Out.WriteLine(isFsck ? ExitCodeText.Fsck : ExitCodeText.Commands);
+            }
+
+            return code;
+        }
+        catch (Exception e)
+        {
+            CommandFailure failure = Failures.Translate(e);
+            Console.Error.WriteLine($"integrityfs {command.Name}: {failure.Message}");
+            return isFsck ? FsckExit.From(failure.Cause) : (int)failure.Cause;
+        }
+    }
+
+    private static RootCommand Build()
+    {
+        var root = new RootCommand("A POSIX filesystem in user space whose contents and metadata are protected by one HMAC per block.")
+        {
+            MkfsCommand.Build(),
+            Described("mount", "Mount a volume: integrityfs mount IMAGE_OR_DEVICE DIRECTORY -o keyfile=FILE"),
+            Described("umount", "Unmount, and wait until the volume is closed: integrityfs umount DIRECTORY"),
+            FsckCommand.Build(),
+            StatusCommand.Build(),
+            DumpCommand.Build(),
+            KeyCommand.Build(),
+            ProbeCommand.Build(),
+            CompletionCommand.Build(),
+        };
+        return root;
+    }
+
+    private static Command Described(string name, string description) => new(name, description);
+}

@@ -1,0 +1,209 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using IntegrityFs.Cli.Daemon;
+using IntegrityFs.Cli.Native;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
+
+namespace IntegrityFs.Cli.Commands;
+
+/// <summary><c>DIR [-n] [-l] [-f] [-v] [-r] [-t TYPE] [-N NS]</c>, as umount(8) calls its helpers.</summary>
+internal sealed record UmountRequest(string Target, bool Lazy, bool Force, bool Verbose)
+{
+    public static UmountRequest Parse(IReadOnlyList<string> arguments)
+    {
+        string? target = null;
+        bool lazy = false, force = false, verbose = false;
+        for (int i = 0; i < arguments.Count; i++)
+        {
+            string argument = arguments[i];
+            switch (argument)
+            {
+                case "-n" or "-r" or "-i" or "-c":
+                    break;
+                case "-l" or "--lazy":
+                    lazy = true;
+                    break;
+                case "-f" or "--force":
+                    force = true;
+                    break;
+                case "-v" or "--verbose":
+                    verbose = true;
+                    break;
+                case "-t" or "-N" when i + 1 < arguments.Count:
+                    i++;
+                    break;
+                default:
+                    if (argument.StartsWith('-'))
+                    {
+                        throw new CommandFailure(Cause.Usage, $"unknown option '{argument}'");
+                    }
+
+                    target = target is null ? argument : throw new CommandFailure(Cause.Usage, "one directory at a time");
+                    break;
+            }
+        }
+
+        return new UmountRequest(
+            target ?? throw new CommandFailure(Cause.Usage, "usage: umount DIRECTORY"), lazy, force, verbose);
+    }
+}
+
+/// <summary>Unmounts, and returns after the daemon has closed the volume, so that whoever comes next finds it clean and
+/// free.</summary>
+internal static class UmountCommand
+{
+    private const string Help = """
+        Usage: integrityfs umount [-l] [-f] [-v] DIRECTORY
+          -l   detach now, close when nobody uses it any more
+          -f   give up requests that wait for a daemon that does not answer
+        Returns after the daemon has committed and closed the volume (not with -l).
+        Exit codes: 0, or mount(8)'s bits (32 refused, 33 usage).
+        """;
+
+    public static int Run(string[] arguments)
+    {
+        if (arguments is ["--help" or "-h"])
+        {
+            Console.Out.WriteLine(Help);
+            return 0;
+        }
+
+        try
+        {
+            Unmount(UmountRequest.Parse(arguments));
+            return 0;
+        }
+        catch (Exception e)
+        {
+            CommandFailure failure = Failures.Translate(e);
+            Console.Error.WriteLine($"umount.integrityfs: {failure.Message}");
+            return MountExit.From(failure.Cause);
+        }
+    }
+
+    private static void Unmount(UmountRequest request)
+    {
+        MountEntry entry = Find(request.Target);
+        uint user = (uint)getuid();
+        int daemon = AskProcess(user, entry);
+        if ((uint)geteuid() == 0)
+        {
+            UnmountAsRoot(entry.MountPoint, request);
+        }
+        else
+        {
+            UnmountAsUser(entry.MountPoint, request);
+        }
+
+        if (daemon > 0 && !request.Lazy)
+        {
+            WaitFor(daemon, request.Verbose);
+        }
+
+        if (request.Verbose)
+        {
+            Console.Error.WriteLine($"{entry.MountPoint}: unmounted");
+        }
+    }
+
+    /// <summary>By directory or by source. The name is looked up as it is first: resolving links asks the mount, whose
+    /// daemon may be dead.</summary>
+    private static MountEntry Find(string target)
+    {
+        string path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target));
+        MountEntry? entry = MountTable.Find(path);
+        if (entry is null && Posix.RealPath(path) is { } real)
+        {
+            entry = MountTable.Find(real) ?? MountTable.Read().LastOrDefault(e => e.IsOurs && e.Source == real);
+        }
+
+        return entry switch
+        {
+            null => throw new CommandFailure(Cause.NotMounted, $"{target}: not mounted"),
+            { IsOurs: false } => throw new CommandFailure(Cause.NotMounted, $"{target}: not an IntegrityFs mount (type {entry.FileSystemType})"),
+            _ => entry,
+        };
+    }
+
+    private static int AskProcess(uint user, MountEntry entry)
+    {
+        foreach (string path in ControlPath.Candidates(user, entry.DeviceNumber))
+        {
+            if (ControlClient.Ask(path, "ping", TimeSpan.FromSeconds(2)) is { } answer
+                && int.TryParse(answer.AsSpan().Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out int process))
+            {
+                return process;
+            }
+        }
+
+        return 0;
+    }
+
+    private static unsafe void UnmountAsRoot(string directory, UmountRequest request)
+    {
+        int flags = (request.Lazy ? 2 : 0) | (request.Force ? 1 : 0);
+        nint text = Marshal.StringToCoTaskMemUTF8(directory);
+        try
+        {
+            if (umount2((byte*)text, flags) != 0)
+            {
+                int error = LibC.errno;
+                throw new CommandFailure(error == EBUSY ? Cause.InUse : Cause.System, $"{directory}: {Posix.Describe(error)}");
+            }
+        }
+        finally
+        {
+            Marshal.FreeCoTaskMem(text);
+        }
+    }
+
+    private static void UnmountAsUser(string directory, UmountRequest request)
+    {
+        var start = new ProcessStartInfo("fusermount3") { UseShellExecute = false };
+        start.ArgumentList.Add("-u");
+        if (request.Lazy || request.Force)
+        {
+            start.ArgumentList.Add("-z");
+        }
+
+        start.ArgumentList.Add(directory);
+        using Process process = Process.Start(start)!;
+        process.WaitForExit();
+        if (process.ExitCode != 0)
+        {
+            throw new CommandFailure(Cause.System, $"{directory}: fusermount3 could not unmount it");
+        }
+    }
+
+    private static void WaitFor(int process, bool verbose)
+    {
+        bool said = !verbose;
+        while (IsAlive(process))
+        {
+            if (!said)
+            {
+                Console.Error.WriteLine("waiting until the daemon has closed the volume");
+                said = true;
+            }
+
+            Thread.Sleep(5);
+        }
+    }
+
+    /// <summary>A zombie counts as gone: its descriptors are closed, and its parent may never look.</summary>
+    private static bool IsAlive(int process)
+    {
+        try
+        {
+            string status = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/stat"));
+            int name = status.LastIndexOf(')');
+            return name < 0 || name + 2 >= status.Length || status[name + 2] is not ('Z' or 'X');
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,133 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using IntegrityFs.Cli.Native;
+using Microsoft.Win32.SafeHandles;
+using static Tmds.Linux.LibC;
+
+namespace IntegrityFs.Cli.Daemon;
+
+/// <summary>Starts the daemon and waits until it serves or has said why not. The daemon is a new process of the same
+/// program (a runtime with threads cannot fork); a status pipe carries its reports, and standard input a passphrase
+/// where one was asked for.</summary>
+internal static unsafe class Launcher
+{
+    /// <summary>Hidden first argument of the daemon.</summary>
+    public const string DaemonVerb = "serve-internal";
+
+    private const int SafeDescriptor = 10;
+
+    /// <summary>Runs until the daemon is ready; returns the exit code of the mount helper.</summary>
+    /// <param name="arguments">The daemon's, without its verb.</param>
+    /// <param name="passphrase">Handed over on standard input and zeroed; null for none.</param>
+    /// <param name="print">Receives the daemon's lines.</param>
+    public static int Run(IReadOnlyList<string> arguments, byte[]? passphrase, Action<string> print)
+    {
+        (SafeFileHandle reportsOut, SafeFileHandle reportsIn) = OpenPipe();
+        (SafeFileHandle secretOut, SafeFileHandle secretIn) = OpenPipe();
+        int process;
+        using (SafeFileHandle nothing = File.OpenHandle("/dev/null", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite))
+        {
+            // The daemon must not wait for its own write-back when memory is short. The mark is inherited; it needs a
+            // privilege, and is a precaution where that is missing.
+            _ = Posix.ProcessControl(Posix.PrSetIoFlusher, 1, 0, 0, 0);
+            using SafeFileHandle input = Raise(secretOut), output = Raise(nothing), reports = Raise(reportsIn);
+            process = ChildProcess.Start(Self(), DaemonArguments(arguments), Number(input), Number(output), Number(output), Number(reports));
+        }
+
+        reportsIn.Dispose();
+        secretOut.Dispose();
+        Hand(secretIn, passphrase);
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context => Stop(context, process));
+        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, context => Stop(context, process));
+        using var stream = new FileStream(reportsOut, FileAccess.Read, 0);
+        return Follow(stream, process, print);
+    }
+
+    /// <summary>Reads reports until one decides.</summary>
+    private static int Follow(FileStream stream, int process, Action<string> print)
+    {
+        while (StatusFrame.Read(stream) is { } report)
+        {
+            switch (report.Kind)
+            {
+                case StatusKind.Note:
+                    print(report.Text);
+                    break;
+                case StatusKind.Ready:
+                    return 0;
+                default:
+                    print(report.Text);
+                    ChildProcess.Wait(process);
+                    return MountExit.From(report.Cause);
+            }
+        }
+
+        int status = ChildProcess.Wait(process);
+        print(status > 128
+            ? $"the daemon was killed by signal {status - 128} before it was ready"
+            : $"the daemon ended with status {status} before it was ready");
+        return MountExit.From(Cause.Internal);
+    }
+
+    private static void Stop(PosixSignalContext context, int process)
+    {
+        context.Cancel = true;
+        _ = kill(process, SIGTERM);
+    }
+
+    private static string Self() => Environment.ProcessPath ?? "/proc/self/exe";
+
+    /// <summary>argv of the daemon. In an initrd its name starts with '@', which tells systemd to leave a storage daemon
+    /// alive while the root changes. Under the dotnet host the program's file comes first.</summary>
+    private static List<string> DaemonArguments(IReadOnlyList<string> arguments)
+    {
+        var argv = new List<string> { File.Exists("/etc/initrd-release") ? "@integrityfs" : "integrityfs" };
+        if (!IsNative())
+        {
+            argv.Add(Path.Combine(AppContext.BaseDirectory, "integrityfs.dll"));
+        }
+
+        argv.Add(DaemonVerb);
+        argv.AddRange(arguments);
+        return argv;
+    }
+
+    private static bool IsNative() => Path.GetFileName(Self()) != "dotnet";
+
+    private static void Hand(SafeFileHandle pipe, byte[]? passphrase)
+    {
+        using var stream = new FileStream(pipe, FileAccess.Write, 0);
+        if (passphrase is not null)
+        {
+            try
+            {
+                stream.Write(passphrase);
+            }
+            catch (IOException)
+            {
+                // The daemon has gone; its status tells.
+            }
+
+            CryptographicOperations.ZeroMemory(passphrase);
+        }
+    }
+
+    private static (SafeFileHandle Read, SafeFileHandle Write) OpenPipe()
+    {
+        int* ends = stackalloc int[2];
+        return pipe2(ends, O_CLOEXEC) == 0
+            ? (new SafeFileHandle(ends[0], true), new SafeFileHandle(ends[1], true))
+            : throw new CommandFailure(Cause.System, "cannot make a pipe");
+    }
+
+    /// <summary>A second descriptor above those that the child's standard ones replace.</summary>
+    private static SafeFileHandle Raise(SafeFileHandle handle)
+    {
+        int copy = fcntl(Number(handle), F_DUPFD_CLOEXEC, SafeDescriptor);
+        return copy >= 0
+            ? new SafeFileHandle(copy, true)
+            : throw new CommandFailure(Cause.System, "cannot duplicate a descriptor");
+    }
+
+    private static int Number(SafeFileHandle handle) => (int)handle.DangerousGetHandle();
+}

@@ -1,0 +1,35 @@
+using Microsoft.Extensions.Logging;
+
+namespace IntegrityFs.Cli.Logging;
+
+/// <summary>Hands the messages of all categories to one sink (or nowhere).</summary>
+internal sealed class SinkLoggerProvider(ILogSink? sink) : ILoggerProvider
+{
+    public ILogger CreateLogger(string categoryName) => new SinkLogger(sink, categoryName);
+
+    public void Dispose() => sink?.Dispose();
+
+    private sealed class SinkLogger(ILogSink? sink, string category) : ILogger
+    {
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => sink is not null && logLevel != LogLevel.None;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (!IsEnabled(logLevel))
+            {
+                return;
+            }
+
+            string message = formatter(state, exception);
+            if (exception is not null)
+            {
+                message += $": {exception.Message}";
+            }
+
+            sink!.Write(new LogLine(logLevel, category, message, state as IReadOnlyList<KeyValuePair<string, object?>>));
+        }
+    }
+}
