@@ -6,6 +6,9 @@ namespace IntegrityFs.Cli;
 /// contradicting options wins. Options that mount(8) and systemd keep for themselves are passed over.</summary>
 internal static class MountOptionParser
 {
+    /// <summary>Between launcher and daemon: the passphrase comes on standard input.</summary>
+    public const string PassphraseOnInput = "passphrase-on-standard-input";
+
     /// <summary>Applies <paramref name="text"/> to <paramref name="options"/>.</summary>
     /// <param name="sloppy">Unknown options are passed over instead of refused (mount -s).</param>
     public static void Apply(MountOptions options, string text, bool sloppy)
@@ -35,7 +38,7 @@ internal static class MountOptionParser
         for (int i = 0; i < text.Length; i++)
         {
             char c = text[i];
-            if (c == '\\' && i + 1 < text.Length && text[i + 1] is ',' or '\\')
+            if (c == '\\' && i + 1 < text.Length && text[i + 1] is ',' or '\\' or '"')
             {
                 part.Append(text[++i]);
             }
@@ -134,6 +137,9 @@ internal static class MountOptionParser
             case "passphrase":
                 options.Key = new KeySource.Prompt();
                 return true;
+            case PassphraseOnInput:
+                options.Key = new KeySource.StandardInput();
+                return true;
             default:
                 return false;
         }
@@ -194,10 +200,10 @@ internal static class MountOptionParser
 
                 return true;
             case "threads":
-                options.Threads = Number(name, value, 1, 256);
+                options.Threads = Number(name, value, 2, 16);
                 return true;
             case "hash-threads":
-                options.HashLanes = Number(name, value, 1, 256);
+                options.HashLanes = Number(name, value, 1, 64);
                 return true;
             case "max_read":
                 options.MaxRead = Number(name, value, 4096, int.MaxValue);

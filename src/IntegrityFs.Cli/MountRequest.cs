@@ -153,7 +153,8 @@ internal sealed class MountRequest
     private static string StripType(string source) =>
         source.StartsWith("integrityfs#", StringComparison.Ordinal) ? source["integrityfs#".Length..] : source;
 
-    private static string Quote(string value) => value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace(",", "\\,", StringComparison.Ordinal);
+    /// <summary>A value that may hold commas, as an option.</summary>
+    public static string Quote(string value) => value.Replace("\\", "\\\\", StringComparison.Ordinal).Replace(",", "\\,", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal);
 
     private static string Next(IReadOnlyList<string> arguments, ref int i) => i + 1 < arguments.Count
         ? arguments[++i]
