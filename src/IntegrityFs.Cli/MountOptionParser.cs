@@ -1,4 +1,6 @@
 using System.Globalization;
+using IntegrityFs.FileSystem;
+using IntegrityFs.Volume;
 
 namespace IntegrityFs.Cli;
 
@@ -159,7 +161,7 @@ internal static class MountOptionParser
                 options.FuseType = Choose(name, value, ("auto", FuseType.Automatic), ("fuse", FuseType.Fuse), ("fuseblk", FuseType.FuseBlk));
                 return true;
             case "errors":
-                options.Errors = Choose(name, value, ("eio", MismatchPolicy.Eio), ("remount-ro", MismatchPolicy.RemountReadOnly), ("panic", MismatchPolicy.Panic), ("zero", MismatchPolicy.Zero));
+                options.Errors = Choose(name, value, ("eio", ErrorPolicy.Eio), ("remount-ro", ErrorPolicy.RemountReadOnly), ("panic", ErrorPolicy.Panic), ("zero", ErrorPolicy.Zero));
                 return true;
             case "data":
                 options.Data = Choose(name, value, ("journal", DataMode.Journal), ("auto", DataMode.Auto));

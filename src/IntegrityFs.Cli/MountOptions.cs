@@ -1,3 +1,6 @@
+using IntegrityFs.FileSystem;
+using IntegrityFs.Volume;
+
 namespace IntegrityFs.Cli;
 
 /// <summary>Kernel type of the mount.</summary>
@@ -7,22 +10,6 @@ internal enum FuseType
     Automatic,
     Fuse,
     FuseBlk,
-}
-
-/// <summary>What happens after a mismatch.</summary>
-internal enum MismatchPolicy
-{
-    Eio,
-    RemountReadOnly,
-    Panic,
-    Zero,
-}
-
-/// <summary>How file data is journalled.</summary>
-internal enum DataMode
-{
-    Journal,
-    Auto,
 }
 
 /// <summary>When blocks are verified.</summary>
@@ -69,7 +56,7 @@ internal sealed class MountOptions
 
     public FuseType FuseType { get; set; }
 
-    public MismatchPolicy Errors { get; set; }
+    public ErrorPolicy Errors { get; set; }
 
     public DataMode Data { get; set; }
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
+using IntegrityFs.Keys;
 
 namespace IntegrityFs.Cli;
 
@@ -8,7 +9,7 @@ namespace IntegrityFs.Cli;
 /// zero.</summary>
 internal static class PassphrasePrompt
 {
-    private const int LongestPassphrase = 1024;
+    private const int LongestPassphrase = PassphraseCredential.MaxBytes;
 
     /// <summary>Asks once, or twice where a new passphrase is chosen.</summary>
     public static byte[] Ask(string question, bool confirm = false)

@@ -1,3 +1,6 @@
+using IntegrityFs.FileSystem;
+using IntegrityFs.Volume;
+
 namespace IntegrityFs.Cli.Tests;
 
 public sealed class MountRequestTests
@@ -77,7 +80,7 @@ public sealed class MountRequestTests
         MountOptions options = Parse("S D -o keyfile=/k,commit=30,data=auto,errors=remount-ro,verify=full,cache=64M,writeback,threads=4,hash-threads=2,fusetype=fuse,log=/var/log/x,max_read=131072,fsname=vol").Options;
         Assert.Equal(30, options.CommitSeconds);
         Assert.Equal(DataMode.Auto, options.Data);
-        Assert.Equal(MismatchPolicy.RemountReadOnly, options.Errors);
+        Assert.Equal(ErrorPolicy.RemountReadOnly, options.Errors);
         Assert.Equal(VerifyMode.Full, options.Verify);
         Assert.Equal(64L << 20, options.CacheBytes);
         Assert.True(options.WriteBack);

@@ -111,13 +111,12 @@ internal static class MountCommand
         switch (key)
         {
             case KeySource.KeyFile file:
-                return ("keyfile=" + MountRequest.Quote(Path.GetFullPath(file.Path)), null);
+                return ("keyfile=" + MountRequest.Quote(Credentials.AbsoluteKeyFile(file.Path)), null);
             case KeySource.PassphraseFile file:
                 return ("passphrase-file=" + MountRequest.Quote(Path.GetFullPath(file.Path)), null);
             case KeySource.Unspecified:
                 VolumeHeader header = VolumeHeader.ReadFrom(source);
-                string? credentials = Environment.GetEnvironmentVariable("CREDENTIALS_DIRECTORY");
-                string? conventional = KeySource.ConventionalKeyFiles(header.Superblock.Uuid, credentials).FirstOrDefault(File.Exists);
+                string? conventional = Credentials.Conventional(header.Superblock.Uuid);
                 return conventional is null
                     ? (MountOptionParser.PassphraseOnInput, PassphrasePrompt.Ask($"Passphrase for {source}: "))
                     : ("keyfile=" + MountRequest.Quote(conventional), null);

@@ -45,8 +45,8 @@ internal static unsafe partial class Posix
     [LibraryImport(LibC, EntryPoint = "posix_spawnattr_destroy")]
     public static partial int AttributesDestroy(void* attributes);
 
-    [LibraryImport(LibC, EntryPoint = "flock", SetLastError = true)]
-    public static partial int FileLock(int descriptor, int operation);
+    [LibraryImport(LibC, EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Open(string path, int flags);
 
     /// <summary>The path without links, "." and ".."; null where it does not exist.</summary>
     public static string? RealPath(string path)

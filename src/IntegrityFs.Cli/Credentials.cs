@@ -1,0 +1,64 @@
+using System.Security.Cryptography;
+using IntegrityFs.Keys;
+
+namespace IntegrityFs.Cli;
+
+/// <summary>Turns what the user said about the key into a credential.</summary>
+internal static class Credentials
+{
+    private const string CredentialPrefix = "credential:";
+
+    /// <summary>The credential that is to open an existing volume.</summary>
+    /// <param name="source">What was said.</param>
+    /// <param name="volume">The volume's UUID, for the conventional places.</param>
+    /// <param name="name">The volume, for the question.</param>
+    public static Credential Open(KeySource source, Guid volume, string name)
+    {
+        if (source is not KeySource.Unspecified)
+        {
+            return Get(source, $"Passphrase for {name}: ", confirm: false);
+        }
+
+        string? conventional = Conventional(volume);
+        return conventional is null
+            ? Get(new KeySource.Prompt(), $"Passphrase for {name}: ", confirm: false)
+            : new KeyFileCredential(conventional);
+    }
+
+    /// <summary>The credential of a new slot: it must be named.</summary>
+    public static Credential ForNewSlot(KeySource source, string options) => source is KeySource.Unspecified
+        ? throw new CommandFailure(Cause.Usage, $"name the new key: {options}")
+        : Get(source, "New passphrase: ", confirm: true);
+
+    /// <summary>The first key file at a conventional place; null where there is none.</summary>
+    public static string? Conventional(Guid volume) =>
+        KeySource.ConventionalKeyFiles(volume, Environment.GetEnvironmentVariable("CREDENTIALS_DIRECTORY")).FirstOrDefault(File.Exists);
+
+    /// <summary>A key file's name for a process with another working directory. "credential:NAME" is a name of systemd's
+    /// and stays.</summary>
+    public static string AbsoluteKeyFile(string path) =>
+        path.StartsWith(CredentialPrefix, StringComparison.Ordinal) ? path : Path.GetFullPath(path);
+
+    private static Credential Get(KeySource source, string question, bool confirm)
+    {
+        if (source is KeySource.KeyFile file)
+        {
+            return KeyFileCredential.Open(file.Path);
+        }
+
+        byte[] passphrase = source switch
+        {
+            KeySource.PassphraseFile passphraseFile => PassphrasePrompt.ReadFile(passphraseFile.Path),
+            KeySource.StandardInput => PassphrasePrompt.ReadAll(Console.OpenStandardInput()),
+            _ => PassphrasePrompt.Ask(question, confirm),
+        };
+        try
+        {
+            return new PassphraseCredential(passphrase);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(passphrase);
+        }
+    }
+}

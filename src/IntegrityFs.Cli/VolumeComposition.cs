@@ -1,0 +1,118 @@
+using IntegrityFs.Device;
+using IntegrityFs.Format;
+using IntegrityFs.Keys;
+using IntegrityFs.Volume;
+
+namespace IntegrityFs.Cli;
+
+/// <summary>A device whose key slots have been opened: held, locked against other users, and nothing of it read but the
+/// header.</summary>
+internal sealed class UnlockedDevice : IDisposable
+{
+    private UnlockedDevice(FileDevice device, VolumeHeader header, KeySlotTable slots, MasterKey key)
+    {
+        Device = device;
+        Header = header;
+        Slots = slots;
+        Key = key;
+    }
+
+    public FileDevice Device { get; }
+
+    public VolumeHeader Header { get; }
+
+    public KeySlotTable Slots { get; }
+
+    public MasterKey Key { get; }
+
+    /// <summary>Opens, locks and unlocks. Where one copy of the key slots is damaged and the device writable, the good
+    /// one replaces it.</summary>
+    /// <param name="note">Receives a line about what was repaired.</param>
+    public static UnlockedDevice Open(string path, KeySource key, bool readOnly, Action<string>? note = null)
+    {
+        FileDevice device = FileDevice.Open(path, new FileDeviceOptions { ReadOnly = readOnly });
+        try
+        {
+            VolumeHeader header = ReadHeader(device);
+            KeySlotTable slots = KeySlotTable.Read(device);
+            MasterKey master;
+            using (Credential credential = Credentials.Open(key, header.Superblock.Uuid, path))
+            {
+                master = slots.Unlock(credential);
+            }
+
+            if (slots.NeedsRepair && !readOnly)
+            {
+                slots.Write(device, master);
+                note?.Invoke($"{path}: one copy of the key slots was damaged or old and has been replaced");
+            }
+
+            return new UnlockedDevice(device, header, slots, master);
+        }
+        catch
+        {
+            device.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        Key.Dispose();
+        Device.Dispose();
+    }
+
+    /// <summary>A device without a superblock but with key slots of ours is a damaged volume, not a foreign one.</summary>
+    private static VolumeHeader ReadHeader(FileDevice device)
+    {
+        if (VolumeHeader.Read(device) is { } header)
+        {
+            return header;
+        }
+
+        try
+        {
+            _ = KeySlotTable.Read(device);
+        }
+        catch (Exception e) when (e is IntegrityException or DeviceException)
+        {
+            throw VolumeHeader.NotAVolume(device.Name);
+        }
+
+        throw new CommandFailure(Cause.Integrity, $"{device.Name}: both superblocks are damaged");
+    }
+}
+
+/// <summary>An unlocked device with the volume on it, replayed and ready.</summary>
+internal sealed class OpenVolume : IDisposable
+{
+    private OpenVolume(UnlockedDevice unlocked, ProtectedVolume volume)
+    {
+        Unlocked = unlocked;
+        Volume = volume;
+    }
+
+    public UnlockedDevice Unlocked { get; }
+
+    public ProtectedVolume Volume { get; }
+
+    public static OpenVolume Open(UnlockedDevice unlocked, VolumeOptions options)
+    {
+        try
+        {
+            return new OpenVolume(unlocked, ProtectedVolume.Open(unlocked.Device, unlocked.Key.Bytes, options));
+        }
+        catch
+        {
+            unlocked.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Without <see cref="ProtectedVolume.Close"/> before it, like a crash.</summary>
+    public void Dispose()
+    {
+        Volume.Dispose();
+        Unlocked.Dispose();
+    }
+}
