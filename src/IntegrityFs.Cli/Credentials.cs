@@ -49,6 +49,7 @@ internal static class Credentials
         byte[] passphrase = source switch
         {
             KeySource.PassphraseFile passphraseFile => PassphrasePrompt.ReadFile(passphraseFile.Path),
+            KeySource.Given given => given.Passphrase,
             KeySource.StandardInput => PassphrasePrompt.ReadAll(Console.OpenStandardInput()),
             _ => PassphrasePrompt.Ask(question, confirm),
         };

@@ -20,6 +20,9 @@ internal abstract record KeySource
     /// <summary>The passphrase that the launcher asked for, on standard input.</summary>
     public sealed record StandardInput : KeySource;
 
+    /// <summary>A passphrase that has been asked for already; whoever uses it zeroes it.</summary>
+    public sealed record Given(byte[] Passphrase) : KeySource;
+
     /// <summary>Nothing said: a systemd credential or the conventional key file of the volume, else the prompt.</summary>
     public sealed record Unspecified : KeySource;
 

@@ -1,0 +1,311 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using IntegrityFs.Catalog;
+using IntegrityFs.Cli.Logging;
+using IntegrityFs.Cli.Native;
+using IntegrityFs.Device;
+using IntegrityFs.FileSystem;
+using IntegrityFs.Fuse;
+using IntegrityFs.Volume;
+using Microsoft.Extensions.Logging;
+using static Tmds.Linux.LibC;
+
+namespace IntegrityFs.Cli.Daemon;
+
+/// <summary>
+/// One mount from the opening of the device to the end of the process.
+/// <para>Order at the start: descriptors (log, device, key), then the working directory leaves for "/", then replay, then
+/// the mount, then readiness. Order at the end: the kernel unmounts, the file system is destroyed, the background thread
+/// stops, the volume closes (on fuseblk umount(8) waits for that), then the control socket and the process go.</para>
+/// <para>It never touches its own mount: no path below it is looked up after the mount is made.</para>
+/// </summary>
+internal sealed class MountHost : IDisposable
+{
+    private static readonly TimeSpan s_drain = TimeSpan.FromSeconds(15);
+
+    private readonly MountRequest _request;
+    private readonly IReadiness _readiness;
+    private readonly ILoggerFactory _loggers;
+    private readonly ILogger _logger;
+    private readonly RecentErrors _errors = new(TimeProvider.System);
+    private readonly Lock _stage = new();
+    private OpenVolume? _open;
+    private PosixFileSystem? _fileSystem;
+    private FuseServer? _server;
+    private LoopDevice? _loop;
+    private BackgroundWork? _background;
+    private bool _mounting;
+    private bool _stopRequested;
+    private string? _panic;
+
+    public MountHost(MountRequest request, IReadiness readiness, ILoggerFactory loggers)
+    {
+        _request = request;
+        _readiness = readiness;
+        _loggers = loggers;
+        loggers.AddProvider(new SinkLoggerProvider(_errors));
+        _logger = loggers.CreateLogger("IntegrityFs");
+    }
+
+    /// <summary>Mounts, serves until the mount is gone, and returns the exit code.</summary>
+    public int Run(KeySource key)
+    {
+        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Stop);
+        try
+        {
+            OpenVolume(key);
+            if (_request.Fake)
+            {
+                _readiness.Ready();
+                return 0;
+            }
+
+            Mount();
+        }
+        catch (Exception e)
+        {
+            CommandFailure failure = Failures.Translate(e);
+            CloseQuietly();
+            Log.Refused(_logger, failure.Message);
+            _readiness.Failed(failure.Cause, failure.Message);
+            return MountExit.From(failure.Cause);
+        }
+
+        return Serve();
+    }
+
+    public void Dispose()
+    {
+        _server?.Dispose();
+        _background?.Dispose();
+        _open?.Dispose();
+        _loop?.Dispose();
+    }
+
+    private MountOptions Options => _request.Options;
+
+    private void OpenVolume(KeySource key)
+    {
+        bool readOnly = Options.ReadOnly || _request.Fake;
+        UnlockedDevice unlocked = UnlockedDevice.Open(_request.Source, key, readOnly, Note);
+        Directory.SetCurrentDirectory("/");
+        _open = Cli.OpenVolume.Open(unlocked, new VolumeOptions
+        {
+            ReadOnly = readOnly,
+            CacheBytes = Options.CacheBytes,
+            HashLanes = Options.HashLanes == 0 ? Math.Clamp(Environment.ProcessorCount, 1, 8) : Options.HashLanes,
+            Deferred = true,
+            CommitInterval = TimeSpan.FromSeconds(Options.CommitSeconds),
+            DataMode = Options.Data,
+            ZeroOnMismatch = Options.Errors == ErrorPolicy.Zero,
+            Logger = _loggers.CreateLogger("IntegrityFs.Volume"),
+        });
+        _background = new BackgroundWork(_open.Volume, _logger);
+        ReportRecovery(_open.Volume.Recovery);
+        if (Options.Errors == ErrorPolicy.Zero)
+        {
+            Note("errors=zero: bad blocks read as zeros; for rescue only");
+        }
+
+        CatalogStore catalog = CatalogStore.Open(_open.Volume, _loggers.CreateLogger("IntegrityFs.Catalog"));
+        if (Options.Verify == VerifyMode.Full)
+        {
+            FullVerification.Run(_open.Volume);
+        }
+
+        _fileSystem = new PosixFileSystem(catalog, TimeProvider.System, _loggers.CreateLogger("IntegrityFs.FileSystem"), new PosixFileSystemOptions
+        {
+            ApplyUmask = true,
+            Errors = Options.Errors,
+            Panic = Panic,
+        });
+        _fileSystem.RecoverOrphans();
+    }
+
+    private void Mount()
+    {
+        bool privileged = (uint)geteuid() == 0;
+        bool block = Options.FuseType switch
+        {
+            FuseType.Fuse => false,
+            FuseType.FuseBlk => true,
+            _ => privileged,
+        };
+        string source = _request.Source;
+        if (block && !_open!.Unlocked.Device.IsBlockDevice)
+        {
+            _loop = LoopDevice.Attach(source, Options.ReadOnly);
+            source = _loop.Path;
+        }
+
+        _server = new FuseServer(_fileSystem!, new FuseServerOptions
+        {
+            Threads = Options.Threads,
+            MaxTransfer = Options.MaxRead == 0 ? FuseServerOptions.LargestTransfer : Options.MaxRead,
+            Writeback = Options.WriteBack,
+            Unmounted = Close,
+        }, _loggers.CreateLogger("IntegrityFs.Fuse"));
+        lock (_stage)
+        {
+            _mounting = true;
+        }
+
+        _server.MountAndServe(new FuseMountOptions
+        {
+            Source = block ? source : Options.SourceName ?? source,
+            Target = _request.Target,
+            Subtype = Options.SubType,
+            BlockDevice = block,
+            BlockSize = Math.Max(512, _open!.Unlocked.Device.SectorSize),
+            AllowOther = Options.AllowOther ?? false,
+            Flags = (FuseMountFlags)(ulong)Options.Flags,
+        });
+    }
+
+    private int Serve()
+    {
+        using ControlServer? control = OpenControl();
+        Log.Serving(_logger, _open!.Volume.Uuid, _server!.Connection?.Type ?? "");
+        if (!_readiness.Ready() || StopWasRequested())
+        {
+            _server.Stop(s_drain);
+        }
+
+        FuseExit exit = _server.WaitForExit();
+        if (_panic is not null)
+        {
+            return MountExit.Failure;
+        }
+
+        Log.Ended(_logger, exit.Reason.ToString(), exit.CloseFailure?.Message ?? "closed in order");
+        return exit.CloseFailure is null ? 0 : MountExit.Failure;
+    }
+
+    /// <summary>The mount is gone and nobody is in the file system any more.</summary>
+    private void Close()
+    {
+        _background!.Stop();
+        _open!.Volume.Close();
+    }
+
+    /// <summary>After a refused mount: what has been replayed is kept, and the volume left in order if it can be.</summary>
+    private void CloseQuietly()
+    {
+        try
+        {
+            _background?.Stop();
+            _open?.Volume.Close();
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            Log.CloseFailed(_logger, e.Message);
+        }
+    }
+
+    private ControlServer? OpenControl()
+    {
+        try
+        {
+            return MountTable.Find(_request.Target) is { } entry && ControlPath.Socket((uint)getuid(), entry.DeviceNumber) is { } path
+                ? new ControlServer(path, Answer)
+                : null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or System.Net.Sockets.SocketException)
+        {
+            Log.NoControl(_logger, e.Message);
+            return null;
+        }
+    }
+
+    private string Answer(string request)
+    {
+        switch (request)
+        {
+            case "ping":
+                return string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}\n");
+            case "status":
+                return MountStatus.Describe(
+                    _request, _open!.Volume.Status(), _open.Volume.Recovery, _server!.Connection, _fileSystem!.Faults, _errors);
+            case "sync" or "remount ro":
+                if (!_open!.Volume.IsReadOnly)
+                {
+                    _open.Volume.Sync();
+                }
+
+                return "ok\n";
+            case "remount rw":
+                return _open!.Volume.IsReadOnly ? "the volume is open read-only; unmount it and mount it again\n" : "ok\n";
+            default:
+                return "unknown request\n";
+        }
+    }
+
+    private void ReportRecovery(RecoveryReport recovery)
+    {
+        if (recovery.SuperblockRepaired)
+        {
+            Note("one superblock was damaged or old" + (Options.ReadOnly ? "" : " and has been replaced"));
+        }
+
+        if (recovery.WasInUse)
+        {
+            string torn = recovery.TornTail ? ", dropped one that was never acknowledged" : "";
+            Note(string.Create(CultureInfo.InvariantCulture, $"was not closed in order: replayed {recovery.Transactions} transactions, {recovery.Blocks} blocks{torn}"));
+        }
+
+        if (recovery.LostBlocks.Count > 0)
+        {
+            Note(string.Create(CultureInfo.InvariantCulture, $"damage in the journal: {recovery.LostBlocks.Count} blocks are lost until overwritten; run fsck"));
+        }
+    }
+
+    private void Note(string text)
+    {
+        Log.Note(_logger, text);
+        _readiness.Note(text);
+    }
+
+    /// <summary>errors=panic: nothing more is served, nothing more is written.</summary>
+    private void Panic(string reason)
+    {
+        _panic = reason;
+        Log.Panic(_logger, reason);
+        _server?.Abort();
+    }
+
+    private bool StopWasRequested()
+    {
+        lock (_stage)
+        {
+            return _stopRequested;
+        }
+    }
+
+    private void Stop(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        lock (_stage)
+        {
+            if (!_mounting)
+            {
+                // Replay may be interrupted at any moment; that is what it is made for.
+                _readiness.Failed(Cause.Interrupted, "interrupted");
+                Environment.Exit(MountExit.From(Cause.Interrupted));
+            }
+
+            if (_stopRequested)
+            {
+                return;
+            }
+
+            _stopRequested = true;
+        }
+
+        if (_server?.Connection is not null)
+        {
+            _server.Stop(s_drain);
+        }
+    }
+}
