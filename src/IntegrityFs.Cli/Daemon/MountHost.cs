@@ -102,7 +102,7 @@ internal sealed class MountHost : IDisposable
             ZeroOnMismatch = Options.Errors == ErrorPolicy.Zero,
             Logger = _loggers.CreateLogger("IntegrityFs.Volume"),
         });
-        _background = new BackgroundWork(_open.Volume, _logger);
+        _background = new BackgroundWork(_open.Volume);
         ReportRecovery(_open.Volume.Recovery);
         if (Options.Errors == ErrorPolicy.Zero)
         {
