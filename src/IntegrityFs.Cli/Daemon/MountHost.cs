@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using IntegrityFs.Catalog;
+using IntegrityFs.Cli.Checking;
 using IntegrityFs.Cli.Logging;
 using IntegrityFs.Cli.Native;
 using IntegrityFs.Device;
@@ -112,7 +113,7 @@ internal sealed class MountHost : IDisposable
         CatalogStore catalog = CatalogStore.Open(_open.Volume, _loggers.CreateLogger("IntegrityFs.Catalog"));
         if (Options.Verify == VerifyMode.Full)
         {
-            FullVerification.Run(_open.Volume);
+            FullVerification.Run(_open.Volume, catalog, Note);
         }
 
         _fileSystem = new PosixFileSystem(catalog, TimeProvider.System, _loggers.CreateLogger("IntegrityFs.FileSystem"), new PosixFileSystemOptions
