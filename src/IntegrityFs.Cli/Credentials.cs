@@ -34,6 +34,14 @@ internal static class Credentials
     public static string? Conventional(Guid volume) =>
         KeySource.ConventionalKeyFiles(volume, Environment.GetEnvironmentVariable("CREDENTIALS_DIRECTORY")).FirstOrDefault(File.Exists);
 
+    /// <summary>Asks now where it would have to be asked for, before a progress display takes the terminal.</summary>
+    public static KeySource AskNow(KeySource source, string path)
+    {
+        bool asks = source is KeySource.Prompt
+            || (source is KeySource.Unspecified && Conventional(VolumeHeader.ReadFrom(path).Superblock.Uuid) is null);
+        return asks ? new KeySource.Given(PassphrasePrompt.Ask($"Passphrase for {path}: ")) : source;
+    }
+
     /// <summary>A key file's name for a process with another working directory. "credential:NAME" is a name of systemd's
     /// and stays.</summary>
     public static string AbsoluteKeyFile(string path) =>

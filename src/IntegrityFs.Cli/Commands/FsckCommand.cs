@@ -86,7 +86,7 @@ internal static class FsckCommand
             return Check(path, key, mode, evenIfClean, new LineSink(json), cancellation);
         }
 
-        // Asked for before the progress bar starts to draw.
+        key = Credentials.AskNow(key, path);
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
         var lines = new BufferedSink();
         CheckReport report = console.Status().Start("verifying", context =>

@@ -114,12 +114,8 @@ internal static class MountCommand
                 return ("keyfile=" + MountRequest.Quote(Credentials.AbsoluteKeyFile(file.Path)), null);
             case KeySource.PassphraseFile file:
                 return ("passphrase-file=" + MountRequest.Quote(Path.GetFullPath(file.Path)), null);
-            case KeySource.Unspecified:
-                VolumeHeader header = VolumeHeader.ReadFrom(source);
-                string? conventional = Credentials.Conventional(header.Superblock.Uuid);
-                return conventional is null
-                    ? (MountOptionParser.PassphraseOnInput, PassphrasePrompt.Ask($"Passphrase for {source}: "))
-                    : ("keyfile=" + MountRequest.Quote(conventional), null);
+            case KeySource.Unspecified when Credentials.Conventional(VolumeHeader.ReadFrom(source).Superblock.Uuid) is { } conventional:
+                return ("keyfile=" + MountRequest.Quote(conventional), null);
             default:
                 return (MountOptionParser.PassphraseOnInput, PassphrasePrompt.Ask($"Passphrase for {source}: "));
         }
