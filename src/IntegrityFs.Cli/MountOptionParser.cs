@@ -11,8 +11,8 @@ internal static class MountOptionParser
     /// <summary>Between launcher and daemon: the passphrase comes on standard input.</summary>
     public const string PassphraseOnInput = "passphrase-on-standard-input";
 
-    /// <summary>Applies <paramref name="text"/> to <paramref name="options"/>.</summary>
-    /// <param name="sloppy">Unknown options are passed over instead of refused (mount -s).</param>
+    /// <summary>Applies <paramref name="text"/> to <paramref name="options"/>. Where it is <paramref name="sloppy"/>
+    /// (mount -s), unknown options are passed over instead of refused.</summary>
     public static void Apply(MountOptions options, string text, bool sloppy)
     {
         foreach (string option in Split(text))

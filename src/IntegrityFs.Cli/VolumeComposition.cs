@@ -26,8 +26,7 @@ internal sealed class UnlockedDevice : IDisposable
     public MasterKey Key { get; }
 
     /// <summary>Opens, locks and unlocks. Where one copy of the key slots is damaged and the device writable, the good
-    /// one replaces it.</summary>
-    /// <param name="note">Receives a line about what was repaired.</param>
+    /// one replaces it, and <paramref name="note"/> receives a line about it.</summary>
     public static UnlockedDevice Open(string path, KeySource key, bool readOnly, Action<string>? note = null)
     {
         FileDevice device = FileDevice.Open(path, new FileDeviceOptions { ReadOnly = readOnly });

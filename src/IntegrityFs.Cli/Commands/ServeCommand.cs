@@ -32,8 +32,7 @@ internal static class ServeCommand
         }
     }
 
-    /// <summary>mount --foreground, and mount -f.</summary>
-    /// <param name="passphrase">Asked for already, or null.</param>
+    /// <summary>mount --foreground, and mount -f, with the passphrase where it has been asked for already.</summary>
     public static int RunInForeground(MountRequest request, byte[]? passphrase)
     {
         Harden();

@@ -18,8 +18,7 @@ internal static class LogSinks
             options.ColorBehavior = LoggerColorBehavior.Disabled;
         }));
 
-    /// <summary>For a daemon.</summary>
-    /// <param name="file">The file of -o log=, or null.</param>
+    /// <summary>For a daemon, with the file of -o log= or null.</summary>
     public static ILoggerFactory Daemon(string? file, LogLevel least)
     {
         // No container and no options framework here: they would cost a third of the helper's start-up time.

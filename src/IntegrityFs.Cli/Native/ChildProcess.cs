@@ -6,7 +6,7 @@ namespace IntegrityFs.Cli.Native;
 /// posix_spawn: a runtime with threads must not fork.</summary>
 internal static unsafe class ChildProcess
 {
-    /// <summary>The descriptor that the child finds <paramref name="extra"/> at.</summary>
+    /// <summary>The descriptor that the child finds the extra one at.</summary>
     public const int ExtraDescriptor = 3;
 
     /// <summary>Starts <paramref name="path"/>; returns the process id.</summary>
