@@ -53,6 +53,6 @@ build() {
     mkdir -p "$directory"
     log=$directory/build.log
     dotnet publish "$repository/src/IntegrityFs.Cli/IntegrityFs.Cli.csproj" -c Release -r "$(runtime_identifier)" \
-        -o "$directory" --nologo -v quiet >"$log" 2>&1 || { tail -n 40 "$log" >&2; fail "the build failed; the whole log is $log"; }
+        -o "$directory" --artifacts-path "$directory/intermediate" --nologo -v quiet >"$log" 2>&1 || { tail -n 40 "$log" >&2; fail "the build failed; the whole log is $log"; }
     touch "$directory/integrityfs"
 }

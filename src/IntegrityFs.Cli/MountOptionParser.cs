@@ -31,6 +31,15 @@ internal static class MountOptionParser
         }
     }
 
+    /// <summary>A policy as the option spells it.</summary>
+    public static string NameOf(ErrorPolicy policy) => policy switch
+    {
+        ErrorPolicy.RemountReadOnly => "remount-ro",
+        ErrorPolicy.Panic => "panic",
+        ErrorPolicy.Zero => "zero",
+        _ => "eio",
+    };
+
     /// <summary>The options one by one.</summary>
     internal static List<string> Split(string text)
     {

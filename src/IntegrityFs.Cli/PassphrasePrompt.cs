@@ -68,32 +68,16 @@ internal static class PassphrasePrompt
     private static byte[] AskOnce(string question) =>
         Console.IsInputRedirected ? AskThroughSystemd(question) : AskOnTerminal(question);
 
+    /// <summary>One line from standard input, a terminal, which does not show what is typed meanwhile.</summary>
     private static byte[] AskOnTerminal(string question)
     {
-        char[] typed = new char[LongestPassphrase];
-        int length = 0;
+        using var silence = new SilentTerminal();
         Console.Error.Write(question);
-        while (true)
-        {
-            ConsoleKeyInfo key = Console.ReadKey(intercept: true);
-            if (key.Key == ConsoleKey.Enter)
-            {
-                break;
-            }
-
-            if (key.Key == ConsoleKey.Backspace)
-            {
-                length = Math.Max(0, length - 1);
-            }
-            else if (key.KeyChar != '\0' && length < typed.Length)
-            {
-                typed[length++] = key.KeyChar;
-            }
-        }
-
-        Console.Error.WriteLine();
-        byte[] passphrase = Encoding.UTF8.GetBytes(typed, 0, length);
-        Array.Clear(typed);
+        using Stream input = Console.OpenStandardInput();
+        byte[] line = new byte[LongestPassphrase + 1];
+        int length = input.Read(line);
+        byte[] passphrase = WithoutNewline(line.AsSpan(0, length));
+        CryptographicOperations.ZeroMemory(line);
         return passphrase;
     }
 

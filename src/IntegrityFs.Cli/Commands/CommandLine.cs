@@ -31,12 +31,12 @@ internal static class CommandLine
 
         RootCommand root = Build();
         ParseResult parsed = root.Parse(arguments);
-        Command command = parsed.CommandResult.Command;
-        bool isFsck = command.Name == "fsck";
+        string name = NameOf(parsed);
+        bool isFsck = name == "integrityfs fsck";
         if (parsed.Errors.Count > 0 && parsed.Action is not HelpAction)
         {
-            Console.Error.WriteLine($"integrityfs {command.Name}: {parsed.Errors[0].Message}");
-            Console.Error.WriteLine($"Try 'integrityfs {command.Name} --help'.");
+            Console.Error.WriteLine($"{name}: {parsed.Errors[0].Message}");
+            Console.Error.WriteLine($"Try '{name} --help'.");
             return isFsck ? FsckExit.Usage : (int)Cause.Usage;
         }
 
@@ -53,9 +53,24 @@ internal static class CommandLine
         catch (Exception e)
         {
             CommandFailure failure = Failures.Translate(e);
-            Console.Error.WriteLine($"integrityfs {command.Name}: {failure.Message}");
+            Console.Error.WriteLine($"{name}: {failure.Message}");
             return isFsck ? FsckExit.From(failure.Cause) : (int)failure.Cause;
         }
+    }
+
+    /// <summary>"integrityfs key add".</summary>
+    private static string NameOf(ParseResult parsed)
+    {
+        string name = "";
+        for (System.CommandLine.Parsing.SymbolResult? at = parsed.CommandResult; at is not null; at = at.Parent)
+        {
+            if (at is System.CommandLine.Parsing.CommandResult { Command: not RootCommand and var command })
+            {
+                name = $" {command.Name}{name}";
+            }
+        }
+
+        return "integrityfs" + name;
     }
 
     private static RootCommand Build()

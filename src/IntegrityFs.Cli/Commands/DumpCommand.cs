@@ -146,7 +146,7 @@ internal static class DumpCommand
         var block = new BlockNumber(number);
         using ReadScope scope = volume.EnterRead();
         bool allocated = volume.IsAllocated(block);
-        IntegrityException? failure = null;
+        Exception? failure = null;
         if (allocated)
         {
             // The purpose is bound into the tag and stands nowhere else: the one that verifies is it.
@@ -159,7 +159,7 @@ internal static class DumpCommand
                     string content = Hexadecimal(lease.Span);
                     return Block(volume, number, allocated, purpose.ToString(), content);
                 }
-                catch (IntegrityException e)
+                catch (Exception e) when (e is IntegrityException or CorruptFormatException)
                 {
                     failure = e;
                 }

@@ -239,7 +239,7 @@ internal static class MkfsCommand
 
     private static string Summarise(MkfsRequest request, FileDevice device, VolumeStatus status) => JsonText.Object(json =>
     {
-        json.WriteString("device", request.Path);
+        json.WriteString("device", Path.GetFullPath(request.Path));
         json.WriteString("uuid", status.Uuid);
         json.WriteString("label", status.Label);
         json.WriteNumber("size", device.Length);

@@ -54,6 +54,8 @@ internal sealed record UmountRequest(string Target, bool Lazy, bool Force, bool 
 /// free.</summary>
 internal static class UmountCommand
 {
+    private const int QuietMilliseconds = 1000;
+
     private const string Help = """
         Usage: integrityfs umount [-l] [-f] [-v] DIRECTORY
           -l   detach now, close when nobody uses it any more
@@ -180,9 +182,10 @@ internal static class UmountCommand
     private static void WaitFor(int process, bool verbose)
     {
         bool said = !verbose;
+        long start = Environment.TickCount64;
         while (IsAlive(process))
         {
-            if (!said)
+            if (!said && Environment.TickCount64 - start > QuietMilliseconds)
             {
                 Console.Error.WriteLine("waiting until the daemon has closed the volume");
                 said = true;

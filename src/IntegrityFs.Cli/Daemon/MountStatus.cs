@@ -25,7 +25,7 @@ internal static class MountStatus
         json.WriteBoolean("syncfsDelivered", connection?.DeliversSync ?? false);
         json.WriteBoolean("umountWaits", connection?.WaitsForClose ?? false);
         json.WriteString("dataMode", volume.DataMode.ToString().ToLowerInvariant());
-        json.WriteString("errorPolicy", request.Options.Errors.ToString().ToLowerInvariant());
+        json.WriteString("errorPolicy", MountOptionParser.NameOf(request.Options.Errors));
         json.WriteString("verify", request.Options.Verify.ToString().ToLowerInvariant());
         json.WriteNumber("commitSeconds", request.Options.CommitSeconds);
         json.WriteString("hashRateClass", HashRateClass());

@@ -45,6 +45,12 @@ internal static unsafe partial class Posix
     [LibraryImport(LibC, EntryPoint = "posix_spawnattr_destroy")]
     public static partial int AttributesDestroy(void* attributes);
 
+    [LibraryImport(LibC, EntryPoint = "tcgetattr")]
+    public static partial int GetTerminal(int descriptor, byte* attributes);
+
+    [LibraryImport(LibC, EntryPoint = "tcsetattr")]
+    public static partial int SetTerminal(int descriptor, int when, byte* attributes);
+
     [LibraryImport(LibC, EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags);
 
