@@ -58,7 +58,7 @@ internal static class Credentials
         {
             KeySource.PassphraseFile passphraseFile => PassphrasePrompt.ReadFile(passphraseFile.Path),
             KeySource.Given given => given.Passphrase,
-            KeySource.StandardInput => PassphrasePrompt.ReadAll(Console.OpenStandardInput()),
+            KeySource.StandardInput => PassphrasePrompt.ReadAll(PassphrasePrompt.StandardInput()),
             _ => PassphrasePrompt.Ask(question, confirm),
         };
         try

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using IntegrityFs.Cli.Native;
 using IntegrityFs.Keys;
+using Microsoft.Win32.SafeHandles;
 
 namespace IntegrityFs.Cli;
 
@@ -74,13 +75,16 @@ internal static class PassphrasePrompt
     {
         using var silence = new SilentTerminal();
         Console.Error.Write(question);
-        using Stream input = Console.OpenStandardInput();
+        using Stream input = StandardInput();
         byte[] line = new byte[LongestPassphrase + 1];
         int length = input.Read(line);
         byte[] passphrase = WithoutNewline(line.AsSpan(0, length));
         CryptographicOperations.ZeroMemory(line);
         return passphrase;
     }
+
+    /// <summary>Standard input without the runtime's own line editor, which would show what is typed.</summary>
+    public static Stream StandardInput() => new FileStream(new SafeFileHandle(0, ownsHandle: false), FileAccess.Read, 0);
 
     private static byte[] AskThroughSystemd(string question)
     {

@@ -243,22 +243,23 @@ internal sealed class MountHost : IDisposable
         }
     }
 
+    /// <summary>For who mounts; the volume has logged it.</summary>
     private void ReportRecovery(RecoveryReport recovery)
     {
         if (recovery.SuperblockRepaired)
         {
-            Note("one superblock was damaged or old" + (Options.ReadOnly ? "" : " and has been replaced"));
+            _readiness.Note("one superblock was damaged or old" + (Options.ReadOnly ? "" : " and has been replaced"));
         }
 
         if (recovery.WasInUse)
         {
             string torn = recovery.TornTail ? ", dropped one that was never acknowledged" : "";
-            Note(string.Create(CultureInfo.InvariantCulture, $"was not closed in order: replayed {recovery.Transactions} transactions, {recovery.Blocks} blocks{torn}"));
+            _readiness.Note(string.Create(CultureInfo.InvariantCulture, $"was not closed in order: replayed {recovery.Transactions} transactions, {recovery.Blocks} blocks{torn}"));
         }
 
         if (recovery.LostBlocks.Count > 0)
         {
-            Note(string.Create(CultureInfo.InvariantCulture, $"damage in the journal: {recovery.LostBlocks.Count} blocks are lost until overwritten; run fsck"));
+            _readiness.Note(string.Create(CultureInfo.InvariantCulture, $"damage in the journal: {recovery.LostBlocks.Count} blocks are lost until overwritten; run fsck"));
         }
     }
 
