@@ -162,7 +162,15 @@ internal sealed class MountHost : IDisposable
             BlockSize = Math.Max(512, _open!.Unlocked.Device.SectorSize),
             AllowOther = Options.AllowOther ?? false,
             Flags = (FuseMountFlags)(ulong)Options.Flags,
+            SecurityOptions = string.Join(',', Options.SecurityOptions.Select(QuoteForKernel)),
         });
+    }
+
+    /// <summary>A context with commas reaches the kernel in double quotes.</summary>
+    private static string QuoteForKernel(string option)
+    {
+        int value = option.IndexOf('=', StringComparison.Ordinal) + 1;
+        return option.Contains(',', StringComparison.Ordinal) ? $"{option[..value]}\"{option[value..]}\"" : option;
     }
 
     private int Serve()
