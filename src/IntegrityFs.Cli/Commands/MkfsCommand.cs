@@ -5,6 +5,7 @@ using IntegrityFs.Device;
 using IntegrityFs.Format;
 using IntegrityFs.Keys;
 using IntegrityFs.Volume;
+using static Tmds.Linux.LibC;
 
 namespace IntegrityFs.Cli.Commands;
 
@@ -222,9 +223,36 @@ internal static class MkfsCommand
         Span<byte> seed = stackalloc byte[sizeof(ulong)];
         System.Security.Cryptography.RandomNumberGenerator.Fill(seed);
         CatalogStore.Format(volume, Timestamp.Now(TimeProvider.System), BitConverter.ToUInt64(seed));
+        SetRootOwner(volume, (uint)geteuid(), (uint)getegid());
         VolumeStatus status = volume.Status();
         volume.Close();
         return Summarise(request, device, status);
+    }
+
+    /// <summary>A user's volume is the user's: otherwise nobody but root could write to it.</summary>
+    private static void SetRootOwner(ProtectedVolume volume, uint user, uint group)
+    {
+        if ((user | group) == 0)
+        {
+            return;
+        }
+
+        CatalogStore catalog = CatalogStore.Open(volume);
+        if (catalog.BeginWrite(1, out CatalogOperation operation) != Errno.OK)
+        {
+            return;
+        }
+
+        using (operation)
+        {
+            if (catalog.TryGetInode(InodeNumber.Root, out InodeRecord root))
+            {
+                root.Uid = user;
+                root.Gid = group;
+                operation.PutInode(InodeNumber.Root, root);
+                operation.Complete();
+            }
+        }
     }
 
     private static void Resize(string path, long size)

@@ -61,7 +61,7 @@ internal static class StatusCommand
             }
         }
 
-        throw new CommandFailure(Cause.System, $"{entry.MountPoint}: the daemon does not answer (is it yours, and alive?)");
+        throw new CommandFailure(Cause.System, $"{entry.MountPoint}: the daemon does not answer (is it yours and alive, and XDG_RUNTIME_DIR the same as when it was mounted?)");
     }
 
     /// <summary>The daemon that has mounted this image or device; null where there is none that we may ask.</summary>
