@@ -14,6 +14,7 @@ internal static class InodeDump
     private const int SymlinkType = 0xa000;
     private const int DirectoryType = 0x4000;
     private const int LongestTarget = 4096;
+    private const int MostExtents = 100_000;
     private const int LongestNames = 65536;
 
     public static string Describe(OpenVolume open, long number)
@@ -53,7 +54,7 @@ internal static class InodeDump
             throw new CommandFailure(Cause.System, $"inode {inode}: there is none");
         }
 
-        var extents = new List<(long FileOffset, long Block, long Length)>();
+        List<ContentExtent> extents = Extents(catalog, inode);
         string[] names = Xattrs(catalog, inode);
         string? target = ((int)record.Mode & TypeMask) == SymlinkType ? Target(catalog, inode) : null;
         InodeRecord r = record;
@@ -86,7 +87,49 @@ internal static class InodeDump
             }
 
             json.WriteEndArray();
+            WriteExtents(json, volume, extents);
         });
+    }
+
+    private static List<ContentExtent> Extents(CatalogStore catalog, InodeNumber inode)
+    {
+        var extents = new List<ContentExtent>();
+        long offset = 0;
+        while (extents.Count < MostExtents && catalog.TryNextExtent(inode, offset, out ContentExtent extent))
+        {
+            extents.Add(extent);
+            offset = extent.Offset + ((long)extent.Run.Count * catalog.BlockSize);
+        }
+
+        return extents;
+    }
+
+    /// <summary>An extent may cross groups of the volume, between which tags lie: one line for each stretch that is
+    /// consecutive on the device.</summary>
+    private static void WriteExtents(Utf8JsonWriter json, ProtectedVolume volume, List<ContentExtent> extents)
+    {
+        json.WriteStartArray("extents");
+        foreach (ContentExtent extent in extents)
+        {
+            long block = extent.Run.First.Value;
+            long end = extent.Run.End.Value;
+            long offset = extent.Offset;
+            while (block < end)
+            {
+                long stretch = Math.Min(end - block, volume.Geometry.ContiguousFrom(block));
+                json.WriteStartObject();
+                json.WriteNumber("offset", offset);
+                json.WriteNumber("length", stretch * volume.BlockSize);
+                json.WriteNumber("block", block);
+                json.WriteNumber("deviceOffset", volume.Geometry.BlockOffset(block));
+                json.WriteBoolean("unwritten", extent.Unwritten);
+                json.WriteEndObject();
+                block += stretch;
+                offset += stretch * volume.BlockSize;
+            }
+        }
+
+        json.WriteEndArray();
     }
 
     private static string[] Xattrs(CatalogStore catalog, InodeNumber inode)
