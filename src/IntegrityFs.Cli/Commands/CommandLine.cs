@@ -8,6 +8,8 @@ namespace IntegrityFs.Cli.Commands;
 /// <see cref="MountRequest"/> and <see cref="UmountRequest"/>.</summary>
 internal static class CommandLine
 {
+    private const string ProgramName = "integrityfs";
+
     private static readonly string[] s_names =
         ["mkfs", "mount", "umount", "fsck", "status", "dump", "key", "probe", "completion", "help"];
 
@@ -29,8 +31,7 @@ internal static class CommandLine
             return arguments[0] == "mount" ? MountCommand.Run(["--help"]) : UmountCommand.Run(["--help"]);
         }
 
-        RootCommand root = Build();
-        ParseResult parsed = root.Parse(arguments);
+        ParseResult parsed = Build().Parse(arguments);
         string name = NameOf(parsed);
         bool isFsck = name == "integrityfs fsck";
         if (parsed.Errors.Count > 0 && parsed.Action is not HelpAction)
@@ -58,25 +59,28 @@ internal static class CommandLine
         }
     }
 
-    /// <summary>"integrityfs key add".</summary>
+    /// <summary>"integrityfs key add", for messages.</summary>
     private static string NameOf(ParseResult parsed)
     {
         string name = "";
         for (System.CommandLine.Parsing.SymbolResult? at = parsed.CommandResult; at is not null; at = at.Parent)
         {
-            if (at is System.CommandLine.Parsing.CommandResult { Command: not RootCommand and var command })
+            if (at is System.CommandLine.Parsing.CommandResult { Command: var command })
             {
-                name = $" {command.Name}{name}";
+                name = name.Length == 0 ? command.Name : $"{command.Name} {name}";
             }
         }
 
-        return "integrityfs" + name;
+        return name;
     }
 
-    private static RootCommand Build()
+    // Not a RootCommand: that takes its name from argv[0], and "mkfs.integrityfs" would collide with the command mkfs.
+    private static Command Build()
     {
-        var root = new RootCommand("A POSIX filesystem in user space whose contents and metadata are protected by one HMAC per block.")
+        var root = new Command(ProgramName, "A POSIX filesystem in user space whose contents and metadata are protected by one HMAC per block.")
         {
+            new HelpOption { Recursive = true },
+            new VersionOption(),
             MkfsCommand.Build(),
             Described("mount", "Mount a volume: integrityfs mount IMAGE_OR_DEVICE DIRECTORY -o keyfile=FILE"),
             Described("umount", "Unmount, and wait until the volume is closed: integrityfs umount DIRECTORY"),
