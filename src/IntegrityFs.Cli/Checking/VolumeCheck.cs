@@ -34,7 +34,8 @@ internal sealed class VolumeCheck(string path, KeySource key, RepairMode mode, I
         _report.Uuid = unlocked.Header.Superblock.Uuid;
         _report.Label = unlocked.Header.Superblock.Label;
         CheckSlots(unlocked);
-        if (!evenIfClean && IsClean(unlocked))
+        List<int> badSuperblocks = SuperblockCheck.FindBad(unlocked.Device, unlocked.Key.Bytes, unlocked.Slots.VolumeUuid);
+        if (!evenIfClean && badSuperblocks.Count == 0 && IsClean(unlocked))
         {
             _report.Skipped = true;
             return _report;
@@ -48,6 +49,7 @@ internal sealed class VolumeCheck(string path, KeySource key, RepairMode mode, I
             AcceptJournalGap = mode == RepairMode.All,
             Logger = logger,
         });
+        ReportSuperblocks(badSuperblocks);
         ReportRecovery(open.Volume.Recovery);
         CheckContent(open.Volume);
         Finish(open.Volume);
@@ -79,15 +81,18 @@ internal sealed class VolumeCheck(string path, KeySource key, RepairMode mode, I
         }
     }
 
+    /// <summary>The volume has opened, so one copy is good; where it is writable, the bad one has been replaced.</summary>
+    private void ReportSuperblocks(List<int> bad)
+    {
+        foreach (int copy in bad)
+        {
+            Found(new ScanProblem(ProblemKind.Copy, $"{path}: superblock {copy} is damaged; the other one is good", Repaired: mode != RepairMode.Nothing));
+        }
+    }
+
     private void ReportRecovery(RecoveryReport recovery)
     {
         _report.Recovery = recovery;
-        bool writable = mode != RepairMode.Nothing;
-        if (recovery.SuperblockRepaired)
-        {
-            Found(new ScanProblem(ProblemKind.Copy, $"{path}: one superblock copy is damaged or old; the other one is good", Repaired: writable));
-        }
-
         if (recovery.GapAccepted)
         {
             Found(new ScanProblem(ProblemKind.Integrity, $"{path}: the journal is damaged; the transactions behind the damage have been given up", Repaired: true));
