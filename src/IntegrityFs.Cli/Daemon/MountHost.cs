@@ -6,6 +6,7 @@ using IntegrityFs.Cli.Logging;
 using IntegrityFs.Cli.Native;
 using IntegrityFs.Device;
 using IntegrityFs.FileSystem;
+using IntegrityFs.Format;
 using IntegrityFs.Fuse;
 using IntegrityFs.Volume;
 using Microsoft.Extensions.Logging;
@@ -22,6 +23,9 @@ namespace IntegrityFs.Cli.Daemon;
 /// </summary>
 internal sealed class MountHost : IDisposable
 {
+    private const int BusyTries = 20;
+
+    private static readonly TimeSpan s_busyPause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan s_drain = TimeSpan.FromSeconds(15);
 
     private readonly MountRequest _request;
@@ -90,7 +94,7 @@ internal sealed class MountHost : IDisposable
     private void OpenVolume(KeySource key)
     {
         bool readOnly = Options.ReadOnly || _request.Fake;
-        UnlockedDevice unlocked = UnlockedDevice.Open(_request.Source, key, readOnly, Note);
+        UnlockedDevice unlocked = OpenPatiently(key, readOnly);
         Directory.SetCurrentDirectory("/");
         _open = Cli.OpenVolume.Open(unlocked, new VolumeOptions
         {
@@ -125,15 +129,33 @@ internal sealed class MountHost : IDisposable
         _fileSystem.RecoverOrphans();
     }
 
+    private bool WantsBlockDevice => Options.FuseType switch
+    {
+        FuseType.Fuse => false,
+        FuseType.FuseBlk => true,
+        _ => (uint)geteuid() == 0,
+    };
+
+    /// <summary>umount(8) of a plain fuse mount returns before its daemon has closed the volume. Who mounts again at once
+    /// meets that daemon, and waits for it a little.</summary>
+    private UnlockedDevice OpenPatiently(KeySource key, bool readOnly)
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return UnlockedDevice.Open(_request.Source, key, readOnly, Note);
+            }
+            catch (DeviceException e) when (e.Errno == Errno.EBUSY && !WantsBlockDevice && attempt < BusyTries)
+            {
+                Thread.Sleep(s_busyPause);
+            }
+        }
+    }
+
     private void Mount()
     {
-        bool privileged = (uint)geteuid() == 0;
-        bool block = Options.FuseType switch
-        {
-            FuseType.Fuse => false,
-            FuseType.FuseBlk => true,
-            _ => privileged,
-        };
+        bool block = WantsBlockDevice;
         string source = _request.Source;
         if (block && !_open!.Unlocked.Device.IsBlockDevice)
         {
