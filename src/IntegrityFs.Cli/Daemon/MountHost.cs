@@ -49,6 +49,7 @@ internal sealed class MountHost : IDisposable
         _readiness = readiness;
         _loggers = loggers;
         loggers.AddProvider(new SinkLoggerProvider(_errors));
+        loggers.AddProvider(new SinkLoggerProvider(AuditSink.TryOpen()));
         _logger = loggers.CreateLogger("IntegrityFs");
     }
 

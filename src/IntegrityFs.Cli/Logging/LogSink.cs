@@ -6,7 +6,8 @@ using Microsoft.Extensions.Logging;
 namespace IntegrityFs.Cli.Logging;
 
 /// <summary>One message with its named values.</summary>
-internal readonly record struct LogLine(LogLevel Level, string Category, string Message, IReadOnlyList<KeyValuePair<string, object?>>? Values)
+internal readonly record struct LogLine(
+    LogLevel Level, string Category, string Message, IReadOnlyList<KeyValuePair<string, object?>>? Values, int Event = 0)
 {
     /// <summary>syslog(3)'s severity.</summary>
     public int Severity => Level switch

@@ -16,6 +16,9 @@ internal sealed class SinkLoggerProvider(ILogSink? sink) : ILoggerProvider
 
         public bool IsEnabled(LogLevel logLevel) => sink is not null && logLevel != LogLevel.None;
 
+        // Events without a number get one from their name's hash; those are nobody's.
+        private static int EventOf(EventId eventId) => eventId.Id is > 0 and < ushort.MaxValue ? eventId.Id : 0;
+
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
         {
             if (!IsEnabled(logLevel))
@@ -29,7 +32,7 @@ internal sealed class SinkLoggerProvider(ILogSink? sink) : ILoggerProvider
                 message += $": {exception.Message}";
             }
 
-            sink!.Write(new LogLine(logLevel, category, message, state as IReadOnlyList<KeyValuePair<string, object?>>));
+            sink!.Write(new LogLine(logLevel, category, message, state as IReadOnlyList<KeyValuePair<string, object?>>, EventOf(eventId)));
         }
     }
 }
