@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using IntegrityFs.Cli.Daemon;
 using IntegrityFs.Cli.Native;
-using Tmds.Linux;
 using static Tmds.Linux.LibC;
 
 namespace IntegrityFs.Cli.Commands;
@@ -134,7 +133,7 @@ internal static class MountCommand
     }
 
     /// <summary>mount -o remount: the daemon first makes everything durable and learns the new mode, then the kernel.</summary>
-    private static unsafe void Remount(MountRequest request)
+    private static void Remount(MountRequest request)
     {
         string target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(request.Target));
         MountEntry? entry = MountTable.Find(target) ?? (Posix.RealPath(target) is { } real ? MountTable.Find(real) : null);
@@ -152,18 +151,10 @@ internal static class MountCommand
             throw new CommandFailure(Cause.System, answer is null ? $"{request.Target}: the daemon does not answer" : $"{request.Target}: {answer.Trim()}");
         }
 
-        nint directory = Marshal.StringToCoTaskMemUTF8(entry.MountPoint);
-        byte none = 0;
-        try
+        int error = Posix.Remount(entry.MountPoint, (ulong)request.Options.Flags);
+        if (error != 0)
         {
-            if (mount(&none, (byte*)directory, &none, (ulong_t)(ulong)request.Options.Flags, &none) != 0)
-            {
-                throw new CommandFailure(Cause.System, $"{request.Target}: remount: {Posix.Describe(LibC.errno)}");
-            }
-        }
-        finally
-        {
-            Marshal.FreeCoTaskMem(directory);
+            throw new CommandFailure(Cause.System, $"{request.Target}: remount: {Posix.Describe(error)}");
         }
     }
 

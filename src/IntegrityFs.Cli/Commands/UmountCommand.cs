@@ -1,9 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using IntegrityFs.Cli.Daemon;
 using IntegrityFs.Cli.Native;
-using Tmds.Linux;
 using static Tmds.Linux.LibC;
 
 namespace IntegrityFs.Cli.Commands;
@@ -143,21 +141,13 @@ internal static class UmountCommand
         return 0;
     }
 
-    private static unsafe void UnmountAsRoot(string directory, UmountRequest request)
+    private static void UnmountAsRoot(string directory, UmountRequest request)
     {
-        int flags = (request.Lazy ? 2 : 0) | (request.Force ? 1 : 0);
-        nint text = Marshal.StringToCoTaskMemUTF8(directory);
-        try
+        int flags = (request.Lazy ? MNT_DETACH : 0) | (request.Force ? MNT_FORCE : 0);
+        int error = Posix.Unmount(directory, flags);
+        if (error != 0)
         {
-            if (umount2((byte*)text, flags) != 0)
-            {
-                int error = LibC.errno;
-                throw new CommandFailure(error == EBUSY ? Cause.InUse : Cause.System, $"{directory}: {Posix.Describe(error)}");
-            }
-        }
-        finally
-        {
-            Marshal.FreeCoTaskMem(text);
+            throw new CommandFailure(error == EBUSY ? Cause.InUse : Cause.System, $"{directory}: {Posix.Describe(error)}");
         }
     }
 

@@ -9,12 +9,10 @@ namespace IntegrityFs.Cli.Daemon;
 /// <summary>Starts the daemon and waits until it serves or has said why not. The daemon is a new process of the same
 /// program (a runtime with threads cannot fork); a status pipe carries its reports, and standard input a passphrase
 /// where one was asked for.</summary>
-internal static unsafe class Launcher
+internal static class Launcher
 {
     /// <summary>Hidden first argument of the daemon.</summary>
     public const string DaemonVerb = "serve-internal";
-
-    private const int SafeDescriptor = 10;
 
     /// <summary>Runs until the daemon is ready; returns the exit code of the mount helper.</summary>
     /// <param name="arguments">The daemon's, without its verb.</param>
@@ -22,16 +20,16 @@ internal static unsafe class Launcher
     /// <param name="print">Receives the daemon's lines.</param>
     public static int Run(IReadOnlyList<string> arguments, byte[]? passphrase, Action<string> print)
     {
-        (SafeFileHandle reportsOut, SafeFileHandle reportsIn) = OpenPipe();
-        (SafeFileHandle secretOut, SafeFileHandle secretIn) = OpenPipe();
+        (SafeFileHandle reportsOut, SafeFileHandle reportsIn) = Descriptors.OpenPipe();
+        (SafeFileHandle secretOut, SafeFileHandle secretIn) = Descriptors.OpenPipe();
         int process;
         using (SafeFileHandle nothing = File.OpenHandle("/dev/null", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite))
         {
             // The daemon must not wait for its own write-back when memory is short. The mark is inherited; it needs a
             // privilege, and is a precaution where that is missing.
             _ = Posix.ProcessControl(Posix.PrSetIoFlusher, 1, 0, 0, 0);
-            using SafeFileHandle input = Raise(secretOut), output = Raise(nothing), reports = Raise(reportsIn);
-            process = ChildProcess.Start(Self(), DaemonArguments(arguments), Number(input), Number(output), Number(output), Number(reports));
+            using SafeFileHandle input = Descriptors.Raise(secretOut), output = Descriptors.Raise(nothing), reports = Descriptors.Raise(reportsIn);
+            process = ChildProcess.Start(Self(), DaemonArguments(arguments), Descriptors.Number(input), Descriptors.Number(output), Descriptors.Number(output), Descriptors.Number(reports));
         }
 
         reportsIn.Dispose();
@@ -111,23 +109,4 @@ internal static unsafe class Launcher
             CryptographicOperations.ZeroMemory(passphrase);
         }
     }
-
-    private static (SafeFileHandle Read, SafeFileHandle Write) OpenPipe()
-    {
-        int* ends = stackalloc int[2];
-        return pipe2(ends, O_CLOEXEC) == 0
-            ? (new SafeFileHandle(ends[0], true), new SafeFileHandle(ends[1], true))
-            : throw new CommandFailure(Cause.System, "cannot make a pipe");
-    }
-
-    /// <summary>A second descriptor above those that the child's standard ones replace.</summary>
-    private static SafeFileHandle Raise(SafeFileHandle handle)
-    {
-        int copy = fcntl(Number(handle), F_DUPFD_CLOEXEC, SafeDescriptor);
-        return copy >= 0
-            ? new SafeFileHandle(copy, true)
-            : throw new CommandFailure(Cause.System, "cannot duplicate a descriptor");
-    }
-
-    private static int Number(SafeFileHandle handle) => (int)handle.DangerousGetHandle();
 }

@@ -51,8 +51,21 @@ internal static unsafe partial class Posix
     [LibraryImport(LibC, EntryPoint = "tcsetattr")]
     public static partial int SetTerminal(int descriptor, int when, byte* attributes);
 
+    [LibraryImport(LibC, EntryPoint = "umount2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int UnmountNative(string target, int flags);
+
+    [LibraryImport(LibC, EntryPoint = "mount", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int MountNative(string source, string target, string type, nuint flags, string data);
+
     [LibraryImport(LibC, EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags);
+
+    /// <summary>umount2(2); the error number, 0 where it went well.</summary>
+    public static int Unmount(string target, int flags) => UnmountNative(target, flags) == 0 ? 0 : Marshal.GetLastPInvokeError();
+
+    /// <summary>mount(2) with MS_REMOUNT among the flags; the error number, 0 where it went well.</summary>
+    public static int Remount(string target, ulong flags) =>
+        MountNative("none", target, "none", (nuint)flags, "") == 0 ? 0 : Marshal.GetLastPInvokeError();
 
     /// <summary>The path without links, "." and ".."; null where it does not exist.</summary>
     public static string? RealPath(string path)
