@@ -27,7 +27,7 @@ public sealed class VolumeGeometry
     public const int MaxBlockSize = 65536;
 
     /// <summary>Fewest journal blocks.</summary>
-    public const int MinJournalBlocks = 32;
+    public const int MinJournalBlocks = 96;
 
     /// <summary>Most journal blocks.</summary>
     public const int MaxJournalBlocks = 1 << 22;

@@ -50,7 +50,7 @@ public sealed partial class ProtectedVolume : IVolume, ILeaseOwner, IDisposable
         _geometry = geometry;
         long blocks = Math.Max(options.CacheBytes, 0) / geometry.BlockSize;
         _softLimit = (int)Math.Clamp(Math.Min(geometry.JournalBlocks / 4, blocks / 4), 8, (32L << 20) / geometry.BlockSize);
-        MaxOperationBlocks = (int)Math.Clamp(geometry.JournalBlocks / 3, 10, 1024);
+        MaxOperationBlocks = (int)Math.Clamp(geometry.JournalBlocks / 2, 48, 1024);
         int capacity = (int)Math.Clamp(blocks * 7 / 8, (4L * MaxOperationBlocks) + 64, 1 << 24);
         _tree = new TagTree(device, geometry, authenticators, superblock.Root, (int)Math.Clamp(blocks / 8, 16, 1 << 20))
         {

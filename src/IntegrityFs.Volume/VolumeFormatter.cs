@@ -11,14 +11,13 @@ namespace IntegrityFs.Volume;
 public static class VolumeFormatter
 {
     private const long DefaultJournal = 64L << 20;
-    private const int SmallestDefaultJournal = 64;
 
     /// <summary>Bytes of the smallest volume for a block size.</summary>
     public static long SmallestVolume(int blockSize) => (1L << 20) * (blockSize / VolumeGeometry.MinBlockSize);
 
     /// <summary>Journal blocks for a volume where the user does not say.</summary>
     public static long DefaultJournalBlocks(long deviceLength, int blockSize) =>
-        Math.Clamp(deviceLength / 16, (long)SmallestDefaultJournal * blockSize, DefaultJournal) / blockSize;
+        Math.Clamp(deviceLength / 16, (long)VolumeGeometry.MinJournalBlocks * blockSize, DefaultJournal) / blockSize;
 
     /// <summary>Makes an empty volume on the device; everything on it is lost. The key slots are the caller's to write.</summary>
     /// <exception cref="CorruptFormatException">The parameters are impossible; nothing was written.</exception>

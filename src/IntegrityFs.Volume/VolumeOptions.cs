@@ -61,7 +61,7 @@ public sealed class VolumeFormatOptions
     /// <summary>Bytes in a block.</summary>
     public int BlockSize { get; init; } = 4096;
 
-    /// <summary>Bytes of journal; 0 chooses: 1/16 of the volume, at least 64 blocks, at most 64 MiB.</summary>
+    /// <summary>Bytes of journal; 0 chooses: 1/16 of the volume, at least 96 blocks, at most 64 MiB.</summary>
     public long JournalBytes { get; init; }
 
     /// <summary>Name, at most 64 bytes of UTF-8.</summary>

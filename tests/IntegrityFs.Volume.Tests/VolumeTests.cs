@@ -8,7 +8,7 @@ public sealed class VolumeTests
 {
     private static readonly byte[] Key = SHA256.HashData("a test key"u8);
 
-    private static MemoryDevice NewDevice(long length = 2 << 20, int blockSize = 4096, long journal = 64 * 4096)
+    private static MemoryDevice NewDevice(long length = 2 << 20, int blockSize = 4096, long journal = 96 * 4096)
     {
         var device = new MemoryDevice(length);
         VolumeFormatter.Format(device, Key, new VolumeFormatOptions { BlockSize = blockSize, JournalBytes = journal, Uuid = new Guid(1, 2, 3, new byte[8]), Label = "test" });
@@ -40,7 +40,7 @@ public sealed class VolumeTests
     [InlineData(65536)]
     public void A_block_written_and_closed_is_there_after_opening(int blockSize)
     {
-        using MemoryDevice device = NewDevice(32L << 20, blockSize, 64L * blockSize);
+        using MemoryDevice device = NewDevice(32L << 20, blockSize, 96L * blockSize);
         BlockNumber block;
         using (ProtectedVolume volume = ProtectedVolume.Open(device, Key, new VolumeOptions()))
         {

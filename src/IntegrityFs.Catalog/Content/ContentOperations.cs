@@ -65,7 +65,11 @@ internal sealed class ContentOperations(IVolume volume, ICatalogTree tree, ICont
     public Errno Begin(int baseChanges, in ContentBudget budget, out IVolumeOperation operation)
     {
         TreeCost cost = tree.CostOf(baseChanges + budget.Changes, budget.Insertions);
-        return volume.Begin(cost.Blocks + budget.Blocks, cost.Allocations + budget.Allocations, out operation);
+
+        // Where the journal is smaller than the bound, the least step is taken all the same: the bound counts every node
+        // apart, and changes of one inode share most of them.
+        int blocks = Math.Min(cost.Blocks + budget.Blocks, volume.MaxOperationBlocks);
+        return volume.Begin(blocks, cost.Allocations + budget.Allocations, out operation);
     }
 
     /// <summary>Begins an operation that fills up to <paramref name="wanted"/> blocks with data or preallocation; fewer
@@ -78,11 +82,7 @@ internal sealed class ContentOperations(IVolume volume, ICatalogTree tree, ICont
             segments >>= 1;
         }
 
-        int blocks = Math.Min(wanted, Headroom(baseChanges, segments));
-        if (blocks < 1)
-        {
-            throw new InvalidOperationException("an operation of the volume is too small for one block of content");
-        }
+        int blocks = Math.Max(1, Math.Min(wanted, Headroom(baseChanges, segments)));
 
         budget = Fill(segments, SegmentInsertions * segments, blocks, blocks);
         if (Spare(baseChanges, budget) >= blocks)
@@ -113,13 +113,8 @@ internal sealed class ContentOperations(IVolume volume, ICatalogTree tree, ICont
                 Blocks = EdgeBlocks + (pieces * FreeCharge(LeastGroupBlocks)),
             };
             int total = tree.CostOf(baseChanges + changes, insertions).Blocks + budget.Blocks;
-            if (total > volume.MaxOperationBlocks)
+            if (total > volume.MaxOperationBlocks && pieces > 1)
             {
-                if (pieces == 1)
-                {
-                    throw new InvalidOperationException("an operation of the volume is too small for freeing an extent");
-                }
-
                 pieces /= 2;
                 continue;
             }

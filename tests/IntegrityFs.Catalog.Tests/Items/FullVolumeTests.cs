@@ -1,3 +1,4 @@
+using System.Text;
 using IntegrityFs.Format;
 
 namespace IntegrityFs.Catalog.Tests.Items;
@@ -23,7 +24,10 @@ public sealed class FullVolumeTests
         Assert.Equal(count, fixture.List(Root).Count);
         for (int i = 0; i < count; i++)
         {
-            Assert.Equal(Errno.OK, fixture.Unlink(Root, $"file{i}"));
+            Dentry entry = default;
+            Assert.True(fixture.Read(() => fixture.Store.TryLookup(Root, Encoding.UTF8.GetBytes($"file{i}"), out entry)));
+            Assert.True(fixture.Unlink(Root, $"file{i}") == Errno.OK, $"name {i} of {count}: {fixture.Store.Statistics.FreeBlocks} + {fixture.Store.Tree.Reserve} free, needs {fixture.Store.Tree.CostOf(4, 1)}");
+            fixture.Store.Destroy(entry.Inode);
         }
 
         Assert.Empty(fixture.List(Root));
