@@ -45,7 +45,8 @@ public sealed class FuseServer : IDisposable
     private FuseSession? _session;
     private string? _target;
     private DeviceNumber? _device;
-    private bool _aborted;
+    private volatile bool _aborted;
+    private volatile bool _abandoned;
 
     /// <summary>Prepares; nothing is opened yet.</summary>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
@@ -171,7 +172,10 @@ public sealed class FuseServer : IDisposable
         // Nothing of the kernel's reaches the detached mount (no control file system is mounted). Close the volume
         // under it; its last users get errors, and the end of this process ends the connection.
         _state.Finish(-1);
-        return new FuseExit(FuseExitReason.Aborted, _state.FinishFailure);
+        _aborted = true;
+        _abandoned = true;
+        Session.Abandon();
+        return Describe();
     }
 
     /// <summary>Stops serving at once and leaves the volume as after a crash: every waiting and later request fails,
@@ -190,15 +194,15 @@ public sealed class FuseServer : IDisposable
         if (_session is { Completed.IsSet: false })
         {
             Abort();
-            if (!_session.Completed.Wait(s_breakTime))
-            {
-                // Its threads still wait on the descriptors; they end with the process.
-                _meter.Dispose();
-                return;
-            }
+            _abandoned = !_session.Completed.Wait(s_breakTime);
         }
 
-        _session?.Dispose();
+        // The threads of an abandoned session still wait on its descriptors; both end with the process.
+        if (!_abandoned)
+        {
+            _session?.Dispose();
+        }
+
         _meter.Dispose();
     }
 

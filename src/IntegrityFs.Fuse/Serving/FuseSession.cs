@@ -62,6 +62,9 @@ internal sealed class FuseSession : IDisposable
         return !synchronousInit;
     }
 
+    /// <summary>Nobody waits any longer for threads that cannot be reached. Not to be disposed afterwards.</summary>
+    public void Abandon() => _completed.Set();
+
     /// <summary>Requests of one operation so far.</summary>
     public long Count(Opcode operation)
     {
