@@ -57,10 +57,10 @@ internal sealed class LogLines : ILogger
         Dictionary<string, object?> fields = state is IReadOnlyList<KeyValuePair<string, object?>> pairs ? new(pairs) : [];
         lock (_lock)
         {
-            _lines.Add(new LogLine(logLevel, eventId.Id, formatter(state, exception), fields));
+            _lines.Add(new LogLine(logLevel, eventId.Id, formatter(state, exception), fields, exception));
         }
     }
 }
 
 /// <summary>One line.</summary>
-internal sealed record LogLine(LogLevel Level, int Id, string Text, Dictionary<string, object?> Fields);
+internal sealed record LogLine(LogLevel Level, int Id, string Text, Dictionary<string, object?> Fields, Exception? Error);
