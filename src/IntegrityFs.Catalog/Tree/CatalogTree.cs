@@ -80,12 +80,13 @@ internal sealed partial class CatalogTree : ICatalogTree
     public TreeCost CostOf(int changes, int insertions)
     {
         // One operation may have come between: one level more, a few nodes more. A change touches at each level at most
-        // the node, its sibling and a new or freed one; but never more interior nodes than there are. Interior nodes
-        // change in two copies; a freed node counts once for its bitmap and once more for its copy's.
-        long interiorLevels = Volatile.Read(ref _depth);
+        // the node, its sibling and a new or freed one; but never more interior nodes than there are. The highest level
+        // is a single node, which splits again only after many insertions. Interior nodes change in two copies; a freed
+        // node counts once for its bitmap and once more for its copy's.
+        long depth = Volatile.Read(ref _depth);
         long interiors = Volatile.Read(ref _interiors) + 3;
-        long splits = Math.Min(insertions * interiorLevels, (2 * interiors) + (insertions / 16));
-        long touched = Math.Min(3 * interiorLevels * changes, interiors + splits);
+        long splits = (Math.Max(depth - 2, 0) * insertions) + (depth > 1 ? 2 : 1) + (insertions / 32);
+        long touched = Math.Min(3 * depth * changes, interiors + splits);
         long leaves = (3L * changes) + 2;
         long allocations = insertions == 0 ? 0 : insertions + (2 * splits) + 2;
         long blocks = leaves + (3 * touched) + 3;
