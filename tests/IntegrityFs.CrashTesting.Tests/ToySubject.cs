@@ -33,6 +33,8 @@ internal sealed class ToySubject(ToyDefect defect) : ICrashSubject
 
     public long DeviceLength => 1 << 19;
 
+    public bool JournalsEverything => false;
+
     public void Format(IDevice device)
     {
         using var store = new ToyStore(device, new ManualClock(), defect, create: true, readOnly: false);
@@ -88,6 +90,8 @@ internal sealed class ToyStore : IMountedSubject
     public long FreeBlocks => 1000 - _model.State.Nodes.Values.Sum(node => (node.Size + 4095) / 4096);
 
     private long SlotLength => _device.Length / 2;
+
+    public string LastError => "";
 
     public void Check(ICollection<string> problems)
     {

@@ -66,12 +66,6 @@ internal sealed partial class ModelFileSystem
     public Errno Link(InodeNumber inode, InodeNumber newParent, ReadOnlySpan<byte> newName, out Attributes attributes)
     {
         attributes = default;
-        Errno error = NewName(newParent, newName, out ModelNode? directory);
-        if (error != Errno.OK)
-        {
-            return error;
-        }
-
         if (!_state.Nodes.TryGetValue(inode.Value, out ModelNode? node))
         {
             return Errno.ENOENT;
@@ -80,6 +74,12 @@ internal sealed partial class ModelFileSystem
         if (node.IsDirectory)
         {
             return Errno.EPERM;
+        }
+
+        Errno error = NewName(newParent, newName, out ModelNode? directory);
+        if (error != Errno.OK)
+        {
+            return error;
         }
 
         Timestamp now = Timestamp.Now(_clock);

@@ -18,6 +18,9 @@ public interface ICrashSubject
     /// <summary>Mounts: recovers, destroys orphans. Throws where it refuses.</summary>
     IMountedSubject Mount(IDevice device, TimeProvider clock, bool readOnly);
 
+    /// <summary>True where no block goes home before the journal holds it (J1); false where new content may go in place.</summary>
+    bool JournalsEverything { get; }
+
     /// <summary>What a byte offset is for; null where the subject does not say (then only the oracle judges).</summary>
     DeviceRegion? RegionOf(long offset);
 }
@@ -30,6 +33,9 @@ public interface IMountedSubject : IDisposable
 
     /// <summary>Blocks that can still be allocated.</summary>
     long FreeBlocks { get; }
+
+    /// <summary>The store's last message about an error, for reports; empty where there was none.</summary>
+    string LastError { get; }
 
     /// <summary>Verifies every block and the structure; adds one line per problem.</summary>
     void Check(ICollection<string> problems);

@@ -162,7 +162,7 @@ internal sealed class LockstepRun
 
         if (_fault is null)
         {
-            TraceRules.OnTrace(_subject, _trace, recording.Findings);
+            TraceRules.OnTrace(_subject, recording.Base, _trace, recording.Findings);
         }
     }
 
@@ -183,7 +183,7 @@ internal sealed class LockstepRun
         Errno expected = Follow(operation, result, out applied);
         if (expected != result.Error)
         {
-            findings.Add($"'{operation}' returned {result.Error}, the model {expected}");
+            findings.Add($"'{operation}' returned {result.Error}, the model {expected} {(result.Error == Errno.EIO ? _mounted.LastError : "")}");
         }
 
         return result;

@@ -34,7 +34,7 @@ internal sealed class StateExaminer(ICrashSubject subject)
             TreeSnapshot tree = TreeSnapshot.Take(mounted.Files);
             if (tree.Problems.Count > 0)
             {
-                return new Examination(tree, "I2", "unreadable after recovery: " + string.Join("; ", tree.Problems));
+                return new Examination(tree, "I2", "unreadable after recovery: " + string.Join("; ", tree.Problems) + " " + mounted.LastError);
             }
 
             step = "check";
@@ -91,7 +91,7 @@ internal sealed class StateExaminer(ICrashSubject subject)
         var device = new ImageDevice(new PageImage(crashed), readOnly: true);
         using IMountedSubject mounted = subject.Mount(device, _clock, readOnly: true);
         TreeSnapshot seen = TreeSnapshot.Take(mounted.Files);
-        return seen.Problems.Count > 0 ? new Examination(tree, "I7", "read-only mount: " + string.Join("; ", seen.Problems))
+        return seen.Problems.Count > 0 ? new Examination(tree, "I7", $"read-only mount: {string.Join("; ", seen.Problems)} {mounted.LastError}")
             : seen.ModelHash == tree.ModelHash ? null
             : new Examination(tree, "I7", "a read-only mount shows another tree:\n" + tree.Difference(seen, false));
     }
@@ -111,7 +111,7 @@ internal sealed class StateExaminer(ICrashSubject subject)
 
             if (error != Errno.OK)
             {
-                return new Examination(tree, "I5", $"create after recovery: {error}");
+                return new Examination(tree, "I5", $"create after recovery: {error} {mounted.LastError}");
             }
 
             error = files.Write(handle, made.Inode, 0, ContentPattern.Create(5, 0, 5000), false, out _);
@@ -123,7 +123,7 @@ internal sealed class StateExaminer(ICrashSubject subject)
 
             if (error is not (Errno.OK or Errno.ENOSPC))
             {
-                return new Examination(tree, "I5", $"write after recovery: {error}");
+                return new Examination(tree, "I5", $"write after recovery: {error} {mounted.LastError}");
             }
         }
 
@@ -133,7 +133,7 @@ internal sealed class StateExaminer(ICrashSubject subject)
         mounted.Checkpoint();
         if (problems.Count > 0 || sync != Errno.OK)
         {
-            return new Examination(tree, "I4", $"removing everything (sync: {sync}): " + string.Join("; ", problems));
+            return new Examination(tree, "I4", $"removing everything (sync: {sync}): {string.Join("; ", problems)} {mounted.LastError}");
         }
 
         return mounted.FreeBlocks == emptyFree

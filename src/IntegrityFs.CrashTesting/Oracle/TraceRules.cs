@@ -40,10 +40,10 @@ internal static class TraceRules
         }
     }
 
-    /// <summary>J1 and J6, over the whole trace.</summary>
-    public static void OnTrace(ICrashSubject subject, Trace trace, List<string> findings)
+    /// <summary>J1 and J6, over the whole trace that began on <paramref name="origin"/>.</summary>
+    public static void OnTrace(ICrashSubject subject, PageImage origin, Trace trace, List<string> findings)
     {
-        var flushed = new HashSet<ulong>();
+        HashSet<ulong> flushed = JournalPages(subject, origin);
         var pending = new List<(int Event, ulong Hash)>();
         var starts = new Dictionary<int, int>();
         int reported = 0;
@@ -65,7 +65,7 @@ internal static class TraceRules
                     }
 
                     break;
-                case TraceEventKind.Write when subject.RegionOf(item.Offset) == DeviceRegion.Blocks:
+                case TraceEventKind.Write when subject.JournalsEverything && subject.RegionOf(item.Offset) == DeviceRegion.Blocks:
                     reported += HomeWrite(item, i, flushed, findings) ? 0 : 1;
                     break;
                 case TraceEventKind.FlushStart:
@@ -79,6 +79,21 @@ internal static class TraceRules
                     break;
             }
         }
+    }
+
+    /// <summary>What the journal holds already when recording begins.</summary>
+    private static HashSet<ulong> JournalPages(ICrashSubject subject, PageImage image)
+    {
+        var hashes = new HashSet<ulong>();
+        for (int page = 0; page < image.PageCount; page++)
+        {
+            if (subject.RegionOf((long)page * PageImage.PageSize) == DeviceRegion.Journal)
+            {
+                hashes.Add(XxHash3.HashToUInt64(image.Page(page)));
+            }
+        }
+
+        return hashes;
     }
 
     private static bool HomeWrite(in TraceEvent write, int index, HashSet<ulong> flushed, List<string> findings)

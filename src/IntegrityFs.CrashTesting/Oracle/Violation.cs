@@ -8,10 +8,15 @@ namespace IntegrityFs.CrashTesting;
 /// <param name="Message">What was seen.</param>
 public sealed record Violation(string Workload, string Text, string State, string Rule, string Message)
 {
-    /// <summary>One line that reproduces it.</summary>
-    public string Reproducer => State.Length == 0
-        ? $"integrityfs crashtest --workload \"{Text}\""
-        : $"integrityfs crashtest --workload \"{Text}\" --state {State}";
+    /// <summary>One line that reproduces it; a workload that was not shrunk is named by its id.</summary>
+    public string Reproducer
+    {
+        get
+        {
+            string workload = WorkloadSource.Find(Workload)?.ToString() == Text ? Workload : $"\"{Text}\"";
+            return $"integrityfs crashtest --workload {workload}" + (State.Length == 0 ? "" : $" --state {State}");
+        }
+    }
 
     /// <inheritdoc/>
     public override string ToString() => $"{Rule} [{Workload}] {Message}\n  reproduce: {Reproducer}";

@@ -1,0 +1,160 @@
+// Promise: the real stack, composed as a mount composes it, with fixed keys and a given clock, so that the same
+// operations always give the same bytes on the device.
+using System.Security.Cryptography;
+using IntegrityFs.Catalog;
+using IntegrityFs.Device;
+using IntegrityFs.FileSystem;
+using IntegrityFs.Format;
+using IntegrityFs.Integrity;
+using IntegrityFs.Volume;
+
+namespace IntegrityFs.CrashTesting;
+
+/// <summary>How the volume under test is made and mounted.</summary>
+public sealed record SubjectOptions
+{
+    /// <summary>Bytes of the device.</summary>
+    public long DeviceLength { get; init; } = 4 << 20;
+
+    /// <summary>Bytes of the journal; small, so that workloads wrap it.</summary>
+    public long JournalBytes { get; init; } = 512 * 4096;
+
+    /// <summary>Bytes in a block.</summary>
+    public int BlockSize { get; init; } = 4096;
+
+    /// <summary>Where data goes first.</summary>
+    public DataMode DataMode { get; init; } = DataMode.Journal;
+
+    /// <summary>With <see cref="DataMode.Auto"/>: from how many bytes on content goes in place.</summary>
+    public int InPlaceThreshold { get; init; } = 8192;
+
+    /// <summary>Tells volumes of different identity apart.</summary>
+    public byte Identity { get; init; } = 1;
+
+    internal Mutation Mutations { get; init; }
+}
+
+/// <summary>IntegrityFs as a subject of the harness.</summary>
+public sealed class IntegrityFsSubject(SubjectOptions options) : ICrashSubject
+{
+    private readonly byte[] _key = SHA256.HashData([0x6b, options.Identity]);
+    private readonly VolumeGeometry _geometry =
+        VolumeGeometry.Create(options.BlockSize, options.DeviceLength, options.JournalBytes / options.BlockSize);
+
+    /// <inheritdoc/>
+    public string Name => $"integrityfs data={options.DataMode} {options.Mutations}";
+
+    /// <inheritdoc/>
+    public long DeviceLength => options.DeviceLength;
+
+    /// <inheritdoc/>
+    public bool JournalsEverything => options.DataMode == DataMode.Journal;
+
+    internal VolumeGeometry Geometry => _geometry;
+
+    /// <inheritdoc/>
+    public void Format(IDevice device)
+    {
+        var clock = new ManualClock();
+        VolumeFormatter.Format(device, _key, new VolumeFormatOptions
+        {
+            BlockSize = options.BlockSize,
+            JournalBytes = options.JournalBytes,
+            Label = "crash",
+            Uuid = new Guid(0x1f5, 7, 9, 1, 2, 3, 4, 5, 6, 7, options.Identity),
+            Created = clock.GetUtcNow(),
+        });
+        using var volume = ProtectedVolume.Open(device, _key, VolumeOptionsFor(clock, readOnly: false));
+        CatalogStore.Format(volume, Timestamp.Now(clock), 0x5EED);
+        volume.Close();
+    }
+
+    /// <inheritdoc/>
+    public IMountedSubject Mount(IDevice device, TimeProvider clock, bool readOnly) =>
+        new Mounted(device, _key, clock, VolumeOptionsFor(clock, readOnly));
+
+    /// <inheritdoc/>
+    public DeviceRegion? RegionOf(long offset)
+    {
+        if (offset < VolumeGeometry.JournalOffset)
+        {
+            return DeviceRegion.Header;
+        }
+
+        if (offset < _geometry.JournalEnd)
+        {
+            return DeviceRegion.Journal;
+        }
+
+        return _blockOffsets.Value.Contains(offset / options.BlockSize * options.BlockSize) ? DeviceRegion.Blocks : DeviceRegion.Tags;
+    }
+
+    private readonly Lazy<HashSet<long>> _blockOffsets = new(() =>
+    {
+        VolumeGeometry geometry = VolumeGeometry.Create(options.BlockSize, options.DeviceLength, options.JournalBytes / options.BlockSize);
+        var offsets = new HashSet<long>();
+        for (long block = 0; block < geometry.TotalBlocks; block++)
+        {
+            offsets.Add(geometry.BlockOffset(block));
+        }
+
+        return offsets;
+    });
+
+    private VolumeOptions VolumeOptionsFor(TimeProvider clock, bool readOnly) => new()
+    {
+        ReadOnly = readOnly,
+        CacheBytes = 1 << 20,
+        Clock = clock,
+        DataMode = options.DataMode,
+        InPlaceThreshold = options.InPlaceThreshold,
+        Mutations = options.Mutations,
+        CommitInterval = TimeSpan.FromDays(1),
+    };
+
+    private sealed class Mounted : IMountedSubject
+    {
+        private readonly LastErrorLogger _log = new();
+        private readonly ProtectedVolume _volume;
+        private readonly PosixFileSystem _files;
+
+        public Mounted(IDevice device, byte[] key, TimeProvider clock, VolumeOptions volumeOptions)
+        {
+            _volume = ProtectedVolume.Open(device, key, volumeOptions);
+            try
+            {
+                _files = new PosixFileSystem(CatalogStore.Open(_volume, _log), clock, _log);
+                _files.RecoverOrphans();
+                if (_volume.Recovery.LostBlocks.Count > 0)
+                {
+                    throw new CorruptFormatException($"recovery lost {_volume.Recovery.LostBlocks.Count} blocks");
+                }
+            }
+            catch
+            {
+                _volume.Dispose();
+                throw;
+            }
+        }
+
+        public IFileSystem Files => _files;
+
+        public long FreeBlocks => _volume.FreeBlocks;
+
+        public string LastError => _log.Message;
+
+        public void Check(ICollection<string> problems)
+        {
+        }
+
+        public void Checkpoint() => _volume.Checkpoint();
+
+        public void Close()
+        {
+            _files.Destroy();
+            _volume.Close();
+        }
+
+        public void Dispose() => _volume.Dispose();
+    }
+}
