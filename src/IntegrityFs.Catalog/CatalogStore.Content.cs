@@ -49,6 +49,8 @@ public sealed partial class CatalogStore : ICatalog
     /// <summary>The inode items, as content sees them.</summary>
     private sealed class ContentInodes(CatalogStore store) : IContentInodes
     {
+        private const int MaxCapabilityLength = 64;
+
         private static ReadOnlySpan<byte> Capability => "security.capability"u8;
 
         public int CapabilityChanges => 1;
@@ -60,8 +62,15 @@ public sealed partial class CatalogStore : ICatalog
         public void Replace(IVolumeOperation operation, InodeNumber inode, in InodeRecord record) =>
             store._inodes.Put(operation, inode, record);
 
-        public void RemoveCapability(IVolumeOperation operation, InodeNumber inode) =>
-            store._xattrs.Remove(operation, inode, Capability);
+        public void RemoveCapability(IVolumeOperation operation, InodeNumber inode)
+        {
+            // The kernel takes no longer value for a capability, so a longer one may stay; what is removed is one item.
+            Errno found = store._xattrs.Get(inode, Capability, [], out int length);
+            if (found == Errno.OK && length <= MaxCapabilityLength)
+            {
+                store._xattrs.Remove(operation, inode, Capability);
+            }
+        }
 
         public void Erase(IVolumeOperation operation, InodeNumber inode)
         {

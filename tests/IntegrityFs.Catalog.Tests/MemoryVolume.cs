@@ -209,7 +209,7 @@ internal sealed unsafe partial class MemoryVolume : IVolume, ILeaseOwner, IDispo
         operation = null!;
         Check(!_gate.IsReadLockHeld && !_gate.IsWriteLockHeld, "scopes do not nest");
         Check(blocks >= 1 && blocks <= MaxOperationBlocks, $"Begin({blocks} blocks) of at most {MaxOperationBlocks}");
-        Check(allocations >= 0 && allocations <= blocks, $"Begin({blocks} blocks, {allocations} allocations)");
+        Check(allocations >= 0, $"Begin({blocks} blocks, {allocations} allocations)");
         if (BeginsUntilCrash <= 0)
         {
             throw new SimulatedCrashException();

@@ -2,7 +2,7 @@
 // starts, and the steps inside spend from it and stop where it ends. So no operation outgrows the journal, and the end of
 // the space is met before anything is changed.
 //
-// File data leaves a small reserve of blocks alone, so that what needs a node and no data (writing preallocated blocks,
+// File data leaves the tree's reserve of blocks alone, so that what needs a node and no data (writing preallocated blocks,
 // punching a hole, names) still works where files have filled the volume.
 
 using IntegrityFs.Format;
@@ -59,7 +59,7 @@ internal sealed class ContentOperations(IVolume volume, ICatalogTree tree, ICont
     public static long FreeableWithin(int charge) => charge < 2 ? 0 : ((charge - 1L) * LeastGroupBlocks) - 1;
 
     /// <summary>True where the volume has room for so much more file data, apart from the reserve.</summary>
-    public bool HasRoomFor(long blocks) => volume.FreeBlocks - Reserve >= blocks;
+    public bool HasRoomFor(long blocks) => volume.FreeBlocks - tree.Reserve >= blocks;
 
     /// <summary>Begins an operation that spends <paramref name="budget"/> and no more.</summary>
     public Errno Begin(int baseChanges, in ContentBudget budget, out IVolumeOperation operation)
@@ -82,8 +82,7 @@ internal sealed class ContentOperations(IVolume volume, ICatalogTree tree, ICont
             segments >>= 1;
         }
 
-        int blocks = Math.Max(1, Math.Min(wanted, Headroom(baseChanges, segments)));
-
+        int blocks = Math.Min(wanted, Headroom(baseChanges, segments));
         budget = Fill(segments, SegmentInsertions * segments, blocks, blocks);
         if (Spare(baseChanges, budget) >= blocks)
         {
@@ -103,22 +102,20 @@ internal sealed class ContentOperations(IVolume volume, ICatalogTree tree, ICont
         int pieces, int insertions, int baseChanges, out ContentBudget budget, out IVolumeOperation operation)
     {
         const int EdgeBlocks = 2;
+        const int PieceBlocks = 3;
+        while (pieces > 1 && BlocksToFree(pieces) > volume.MaxOperationBlocks)
+        {
+            pieces /= 2;
+        }
+
         while (true)
         {
-            int changes = pieces + (insertions * ExtentMap.CutChanges);
             budget = new ContentBudget
             {
-                Changes = changes,
+                Changes = pieces + (insertions * ExtentMap.CutChanges),
                 Insertions = insertions,
-                Blocks = EdgeBlocks + (pieces * FreeCharge(LeastGroupBlocks)),
+                Blocks = EdgeBlocks + (pieces * PieceBlocks),
             };
-            int total = tree.CostOf(baseChanges + changes, insertions).Blocks + budget.Blocks;
-            if (total > volume.MaxOperationBlocks && pieces > 1)
-            {
-                pieces /= 2;
-                continue;
-            }
-
             Errno error = Begin(baseChanges, budget, out operation);
             if (error != Errno.ENOSPC || insertions == 0)
             {
@@ -127,6 +124,9 @@ internal sealed class ContentOperations(IVolume volume, ICatalogTree tree, ICont
 
             insertions = 0;
         }
+
+        int BlocksToFree(int count) => EdgeBlocks + (count * PieceBlocks)
+            + tree.CostOf(baseChanges + count + (insertions * ExtentMap.CutChanges), insertions).Blocks;
     }
 
     /// <summary>What every change of content does to the inode.</summary>
@@ -145,8 +145,6 @@ internal sealed class ContentOperations(IVolume volume, ICatalogTree tree, ICont
         operation.Complete();
     }
 
-    private long Reserve => Math.Min(tree.CostOf(SegmentChanges + 2, SegmentInsertions).Allocations, volume.TotalBlocks / 64);
-
     private static ContentBudget Fill(int segments, int insertions, int blocks, int allocations) => new()
     {
         Changes = segments * SegmentChanges,
@@ -155,10 +153,15 @@ internal sealed class ContentOperations(IVolume volume, ICatalogTree tree, ICont
         Allocations = allocations,
     };
 
-    private int Headroom(int baseChanges, int segments) => volume.MaxOperationBlocks
-        - tree.CostOf(baseChanges + (segments * SegmentChanges), segments * SegmentInsertions).Blocks;
+    /// <summary>Blocks of content that fit one operation. The tree's bound is for the worst tree; where the journal is
+    /// smaller than that, changes share nodes far below it, and a third of the operation is left to content.</summary>
+    private int Headroom(int baseChanges, int segments)
+    {
+        TreeCost cost = tree.CostOf(baseChanges + (segments * SegmentChanges), segments * SegmentInsertions);
+        return Math.Max(volume.MaxOperationBlocks - cost.Blocks, Math.Max(volume.MaxOperationBlocks / 3, 3));
+    }
 
-    private long Spare(int baseChanges, in ContentBudget budget) => volume.FreeBlocks - Reserve
+    private long Spare(int baseChanges, in ContentBudget budget) => volume.FreeBlocks - tree.Reserve
         - tree.CostOf(baseChanges + budget.Changes, budget.Insertions).Allocations;
 
     /// <summary>Near the end of the space: as much data as fits; else no new data, but changes of extents; else neither.</summary>

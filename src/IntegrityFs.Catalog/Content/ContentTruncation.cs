@@ -30,7 +30,7 @@ internal sealed class ContentTruncation(
     private const int ManyPieces = 128;
 
     /// <summary>Items other than extents that one operation of destroying removes.</summary>
-    private const int ItemsAtOnce = 8;
+    private readonly int _itemsAtOnce = Math.Clamp(volume.MaxOperationBlocks / 12, 2, 8);
 
     /// <summary>True where blocks behind the end of the file are still to be freed.</summary>
     public static bool IsPending(IVolumeOperation operation, InodeNumber inode) =>
@@ -147,7 +147,7 @@ internal sealed class ContentTruncation(
         int pieces = FewPieces;
         while (true)
         {
-            int baseChanges = Math.Max(1, inodes.EraseChanges) + ItemsAtOnce;
+            int baseChanges = Math.Max(1, inodes.EraseChanges) + _itemsAtOnce;
             Errno error = operations.BeginFree(
                 pieces, 0, baseChanges, out ContentBudget budget, out IVolumeOperation operation);
             if (error != Errno.OK)
@@ -289,7 +289,7 @@ internal sealed class ContentTruncation(
                 return true;
             }
 
-            if (removed == ItemsAtOnce)
+            if (removed == _itemsAtOnce)
             {
                 return false;
             }

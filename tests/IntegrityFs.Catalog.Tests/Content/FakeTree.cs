@@ -38,7 +38,7 @@ internal sealed class FakeTree : ICatalogTree
 
     public TreeCost CostOf(int changes, int insertions)
     {
-        Assert.InRange(insertions, 0, changes);
+        Assert.True(insertions >= 0 && insertions <= changes, "more insertions than changes");
         return new TreeCost(changes * ChangeBlocks, insertions * InsertionAllocations);
     }
 
@@ -74,7 +74,7 @@ internal sealed class FakeTree : ICatalogTree
 
     public bool Put(IVolumeOperation operation, in CatalogKey key, ReadOnlySpan<byte> value)
     {
-        Assert.InRange(value.Length, 0, MaxValueLength);
+        Assert.True(value.Length <= MaxValueLength, "the value is too long");
         Changes++;
         int index = _keys.BinarySearch(key);
         bool grows = index < 0 || value.Length > _values[index].Length;
