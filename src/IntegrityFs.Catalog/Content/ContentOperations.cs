@@ -102,6 +102,8 @@ internal sealed class ContentOperations(IVolume volume, ICatalogTree tree, ICont
         int pieces, int insertions, int baseChanges, out ContentBudget budget, out IVolumeOperation operation)
     {
         const int EdgeBlocks = 2;
+
+        // A piece of up to a group counts no more than two bitmaps; one more for a longer one.
         const int PieceBlocks = 3;
         while (pieces > 1 && BlocksToFree(pieces) > volume.MaxOperationBlocks)
         {
