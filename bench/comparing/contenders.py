@@ -164,7 +164,7 @@ class Ceiling(Contender):
         pass
 
     def mount(self):
-        host.start(self.program, self.root, log=os.path.join(self.directory, "log"))
+        host.start(self.program, self.root, "--size", "0", log=os.path.join(self.directory, "log"))
         host.wait_until(lambda: host.is_mounted(self.root), "the null server did not mount")
 
     def cold(self):

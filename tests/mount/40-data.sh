@@ -5,6 +5,7 @@ need fio python3
 
 start data 3G
 D=$(dir_of data)
+cd "$WORK" # fio leaves its verification states where it runs
 SIZE=$(full_or_fast 256m 64m)
 
 verify() { # verify NAME FIO-OPTIONS...: write with checksums in the data, read back at once and again after a remount
