@@ -55,6 +55,11 @@ internal readonly record struct Validity(ulong Seconds, uint Nanoseconds)
         long ticks = Math.Max(0, time.Ticks);
         return new Validity((ulong)(ticks / TimeSpan.TicksPerSecond), (uint)(ticks % TimeSpan.TicksPerSecond * 100));
     }
+
+    /// <summary>Not at all for a regular file with a set-id bit: with HANDLE_KILLPRIV_V2 a write clears the bit here, and
+    /// the kernel does not forget the mode that it has cached.</summary>
+    public Validity Of(in Attributes attributes) =>
+        (attributes.Mode & 0xF000) == 0x8000 && (attributes.Mode & 0xC00) != 0 ? default : this;
 }
 
 /// <summary>fuse_entry_out, 128 bytes. Node 0 says "no such name", and for how long that holds.</summary>
@@ -62,7 +67,7 @@ internal readonly record struct EntryOut(
     ulong Node, ulong Generation, ulong EntryValid, ulong AttrValid, uint EntryValidNanoseconds, uint AttrValidNanoseconds, AttrOut Attr)
 {
     public static EntryOut From(in Attributes a, Validity entry, Validity attr) => new(
-        a.Inode.Value, a.Generation, entry.Seconds, attr.Seconds, entry.Nanoseconds, attr.Nanoseconds, AttrOut.From(a));
+        a.Inode.Value, a.Generation, entry.Seconds, attr.Of(a).Seconds, entry.Nanoseconds, attr.Of(a).Nanoseconds, AttrOut.From(a));
 
     public static EntryOut Absent(Validity entry) => new(0, 0, entry.Seconds, 0, entry.Nanoseconds, 0, default);
 }

@@ -46,7 +46,7 @@ internal sealed partial class RequestHandler
         }
 
         Errno error = _fs.GetAttributes(Inode(header.Node), out Attributes attributes);
-        return error != Errno.OK ? Fail(error) : _reply.Put(0, StatxOut.From(attributes, _session.AttributeValidity));
+        return error != Errno.OK ? Fail(error) : _reply.Put(0, StatxOut.From(attributes, _session.AttributeValidity.Of(attributes)));
     }
 
     private int SetAttr(in RequestHeader header, ref BodyReader body)
@@ -73,8 +73,11 @@ internal sealed partial class RequestHandler
         return error != Errno.OK ? Fail(error) : PutAttributes(attributes);
     }
 
-    private int PutAttributes(in Attributes attributes) => _reply.Put(0, new AttrReply(
-        _session.AttributeValidity.Seconds, _session.AttributeValidity.Nanoseconds, 0, AttrOut.From(attributes)));
+    private int PutAttributes(in Attributes attributes)
+    {
+        Validity validity = _session.AttributeValidity.Of(attributes);
+        return _reply.Put(0, new AttrReply(validity.Seconds, validity.Nanoseconds, 0, AttrOut.From(attributes)));
+    }
 
     // lsattr(1) asks this way. Other commands are for file systems with other features.
     private int Ioctl(in RequestHeader header, ref BodyReader body)
