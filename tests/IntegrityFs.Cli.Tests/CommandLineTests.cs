@@ -40,6 +40,11 @@ public sealed class CommandLineTests
     [InlineData("completion bash", 0)]
     [InlineData("mkfs --help", 0)]
     [InlineData("fsck --help", 0)]
+    [InlineData("crashtest", 2)]
+    [InlineData("crashtest nonsense", 2)]
+    [InlineData("crashtest run --nonsense", 2)]
+    [InlineData("crashtest run --workload nonsense", 2)]
+    [InlineData("crashtest run --help", 0)]
     [InlineData("--help", 0)]
     public void Every_outcome_has_its_exit_code(string line, int code) =>
         Assert.Equal(code, Quietly(() => CommandLine.Run(line.Split(' '))));
@@ -67,7 +72,7 @@ public sealed class CommandLineTests
     {
         string script = CompletionCommand.Script(shell);
         Assert.Contains(part, script, StringComparison.Ordinal);
-        foreach (string command in new[] { "mkfs", "mount", "umount", "fsck", "status", "dump", "key" })
+        foreach (string command in new[] { "mkfs", "mount", "umount", "fsck", "status", "dump", "key", "crashtest" })
         {
             Assert.Contains(command, script, StringComparison.Ordinal);
         }

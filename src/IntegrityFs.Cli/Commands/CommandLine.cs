@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
+using IntegrityFs.Cli.Commands.Crashtest;
 
 namespace IntegrityFs.Cli.Commands;
 
@@ -11,7 +12,7 @@ internal static class CommandLine
     private const string ProgramName = "integrityfs";
 
     private static readonly string[] s_names =
-        ["mkfs", "mount", "umount", "fsck", "status", "dump", "key", "probe", "completion", "help"];
+        ["mkfs", "mount", "umount", "fsck", "status", "dump", "key", "probe", "crashtest", "completion", "help"];
 
     /// <summary><c>integrityfs SRC DIR -o ...</c> and <c>integrityfs -o ... SRC DIR</c>, as mount.fuse3(8) calls.</summary>
     public static bool MeansMount(ReadOnlySpan<string> arguments) =>
@@ -33,12 +34,11 @@ internal static class CommandLine
 
         ParseResult parsed = Build().Parse(arguments);
         string name = NameOf(parsed);
-        bool isFsck = name == "integrityfs fsck";
         if (parsed.Errors.Count > 0 && parsed.Action is not HelpAction)
         {
             Console.Error.WriteLine($"{name}: {parsed.Errors[0].Message}");
             Console.Error.WriteLine($"Try '{name} --help'.");
-            return isFsck ? FsckExit.Usage : (int)Cause.Usage;
+            return CodeOf(name, Cause.Usage);
         }
 
         try
@@ -46,7 +46,7 @@ internal static class CommandLine
             int code = parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
             if (parsed.Action is HelpAction)
             {
-                Console.Out.WriteLine(isFsck ? ExitCodeText.Fsck : ExitCodeText.Commands);
+                Console.Out.WriteLine(IsFsck(name) ? ExitCodeText.Fsck : IsCrashtest(name) ? CrashtestExit.Text : ExitCodeText.Commands);
             }
 
             return code;
@@ -55,9 +55,16 @@ internal static class CommandLine
         {
             CommandFailure failure = Failures.Translate(e);
             Console.Error.WriteLine($"{name}: {failure.Message}");
-            return isFsck ? FsckExit.From(failure.Cause) : (int)failure.Cause;
+            return CodeOf(name, failure.Cause);
         }
     }
+
+    private static bool IsFsck(string name) => name == "integrityfs fsck";
+
+    private static bool IsCrashtest(string name) => name.StartsWith("integrityfs " + CrashtestCommand.Name, StringComparison.Ordinal);
+
+    private static int CodeOf(string name, Cause cause) =>
+        IsFsck(name) ? FsckExit.From(cause) : IsCrashtest(name) ? CrashtestExit.From(cause) : (int)cause;
 
     /// <summary>"integrityfs key add", for messages.</summary>
     private static string NameOf(ParseResult parsed)
@@ -89,6 +96,7 @@ internal static class CommandLine
             DumpCommand.Build(),
             KeyCommand.Build(),
             ProbeCommand.Build(),
+            CrashtestCommand.Build(),
             CompletionCommand.Build(),
         };
         return root;

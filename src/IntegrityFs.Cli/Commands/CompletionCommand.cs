@@ -40,7 +40,7 @@ internal static class CompletionCommand
                 *) cmd=${COMP_WORDS[1]} ;;
             esac
             if [[ $COMP_CWORD -eq 1 && ${COMP_WORDS[0]##*/} == integrityfs ]]; then
-                COMPREPLY=($(compgen -W 'mkfs mount umount fsck status dump key probe completion --help --version' -- "$cur"))
+                COMPREPLY=($(compgen -W 'mkfs mount umount fsck status dump key probe crashtest completion --help --version' -- "$cur"))
                 return
             fi
             if [[ $prev == -o ]]; then
@@ -57,6 +57,7 @@ internal static class CompletionCommand
                 umount) words='-l -f -v' ;;
                 dump) words="$words superblock journal block inode path --json" ;;
                 key) words="$words list add remove --new-key-file --new-passphrase --new-passphrase-file --json" ;;
+                crashtest) words='run --workload --state --seed --jobs --json --help' ;;
                 completion) words='bash zsh fish' ;;
             esac
             if [[ $cur == -* || $cmd == completion ]]; then
@@ -64,7 +65,7 @@ internal static class CompletionCommand
             else
                 compopt -o filenames
                 COMPREPLY=($(compgen -f -- "$cur"))
-                if [[ $cmd == dump || $cmd == key ]]; then
+                if [[ $cmd == dump || $cmd == key || $cmd == crashtest ]]; then
                     COMPREPLY+=($(compgen -W "$words" -- "$cur"))
                 fi
             fi
@@ -81,7 +82,8 @@ internal static class CompletionCommand
             commands=(
                 'mkfs:create a volume' 'mount:mount a volume' 'umount:unmount and wait until it is closed'
                 'fsck:check and repair' 'status:show a volume or mount' 'dump:show structures'
-                'key:list, add and remove key slots' 'probe:print udev properties' 'completion:print a completion script'
+                'key:list, add and remove key slots' 'probe:print udev properties' 'crashtest:test crash consistency'
+                'completion:print a completion script'
             )
             key=(
                 '--key-file[file with the key]:file:_files' '--passphrase[ask for the passphrase]'
@@ -102,6 +104,7 @@ internal static class CompletionCommand
                 status) _arguments '--json[print JSON]' '1:directory or volume:_files' ;;
                 dump) _arguments $key '--json[print JSON]' '1:what:(superblock journal block inode path)' '*:volume:_files' ;;
                 key) _arguments $key '1:what:(list add remove)' '*:volume:_files' ;;
+                crashtest) _arguments '1:what:(run)' '--workload[id or text]:workload:' '--state[crash state]:state:' '--seed[seed]:seed:' '--jobs[threads]:jobs:' '--json[print JSON]' '*:file:_files' ;;
                 completion) _values shell bash zsh fish ;;
                 *) _files ;;
             esac
@@ -112,7 +115,7 @@ internal static class CompletionCommand
 
     private const string Fish = """
         # fish completion for integrityfs
-        set -l commands mkfs mount umount fsck status dump key probe completion
+        set -l commands mkfs mount umount fsck status dump key probe crashtest completion
         complete -c integrityfs -n "not __fish_seen_subcommand_from $commands" -f -a "$commands"
         for c in mkfs fsck dump key mount
             complete -c integrityfs -n "__fish_seen_subcommand_from $c" -l key-file -r -d 'File with the key'
@@ -131,8 +134,13 @@ internal static class CompletionCommand
         complete -c integrityfs -n '__fish_seen_subcommand_from fsck' -s f -d 'Check even if clean'
         complete -c integrityfs -n '__fish_seen_subcommand_from dump' -a 'superblock journal block inode path'
         complete -c integrityfs -n '__fish_seen_subcommand_from key' -a 'list add remove'
+        complete -c integrityfs -n '__fish_seen_subcommand_from crashtest' -a 'run'
+        complete -c integrityfs -n '__fish_seen_subcommand_from crashtest' -l workload -x -d 'Id or text'
+        complete -c integrityfs -n '__fish_seen_subcommand_from crashtest' -l state -x -d 'Crash state'
+        complete -c integrityfs -n '__fish_seen_subcommand_from crashtest' -l seed -x -d 'Seed of all choices'
+        complete -c integrityfs -n '__fish_seen_subcommand_from crashtest' -l jobs -x -d 'Threads'
         complete -c integrityfs -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'
-        complete -c integrityfs -n '__fish_seen_subcommand_from mkfs fsck status dump key' -l json -d 'Print JSON'
+        complete -c integrityfs -n '__fish_seen_subcommand_from mkfs fsck status dump key crashtest' -l json -d 'Print JSON'
         complete -c integrityfs -n '__fish_seen_subcommand_from mount' -s o -x -d 'Mount options'
 
         """;

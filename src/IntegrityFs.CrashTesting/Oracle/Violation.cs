@@ -14,7 +14,7 @@ public sealed record Violation(string Workload, string Text, string State, strin
         get
         {
             string workload = WorkloadSource.Find(Workload)?.ToString() == Text ? Workload : $"\"{Text}\"";
-            return $"integrityfs crashtest --workload {workload}" + (State.Length == 0 ? "" : $" --state {State}");
+            return $"integrityfs crashtest run --workload {workload}" + (State.Length == 0 ? "" : $" --state {State}");
         }
     }
 

@@ -1,0 +1,15 @@
+using System.CommandLine;
+
+namespace IntegrityFs.Cli.Commands.Crashtest;
+
+/// <summary><c>integrityfs crashtest</c>: the crash-consistency harness. Each sub-command has a file of its own.</summary>
+internal static class CrashtestCommand
+{
+    public const string Name = "crashtest";
+
+    public static Command Build() => new(Name, "Crash-consistency tests: of IntegrityFs itself, and of other programs on it")
+    {
+        // One line each, in the order of --help.
+        RunCommand.Build(),
+    };
+}
