@@ -106,7 +106,7 @@ internal sealed class ExtendedAttributes(FileSystemContext context)
             return Errno.EAGAIN;
         }
 
-        error = request.Removes ? Errno.OK : XattrNames.CheckCarrier(name, record.Mode);
+        error = request.Removes && exists ? Errno.OK : XattrNames.CheckCarrier(name, record.Mode);
         if (error != Errno.OK)
         {
             return error;

@@ -144,15 +144,11 @@ internal sealed class Linking(FileSystemContext context)
             return Errno.ENOENT;
         }
 
-        if (ModeBits.IsDirectory(record.Mode))
-        {
-            return Errno.EPERM;
-        }
-
+        // A name that is there is the first objection, as in link(2) on the kernel's own file systems.
         bool wasNameless = record.Links == 0;
-        if (wasNameless && !context.Open.IsLinkable(inode))
+        if (ModeBits.IsDirectory(record.Mode) || (wasNameless && !context.Open.IsLinkable(inode)))
         {
-            return Errno.ENOENT;
+            return _catalog.TryLookup(newParent, newName, out _) ? Errno.EEXIST : wasNameless ? Errno.ENOENT : Errno.EPERM;
         }
 
         if (record.Links >= FileSystemContext.MaxLinks)

@@ -23,8 +23,7 @@ internal sealed class RangeCopy(FileSystemContext context, FileContent content)
             return Errno.EINVAL;
         }
 
-        Errno error = content.CheckRegular(source, Errno.EINVAL, out InodeRecord from);
-        error = error == Errno.OK ? content.CheckRegular(target, Errno.EINVAL, out _) : error;
+        Errno error = CheckBoth(source, target, out InodeRecord from);
         if (error != Errno.OK)
         {
             return error;
@@ -35,15 +34,16 @@ internal sealed class RangeCopy(FileSystemContext context, FileContent content)
             return Errno.EOVERFLOW;
         }
 
-        if (source == target && sourceOffset < targetOffset + length && targetOffset < sourceOffset + length)
-        {
-            return Errno.EINVAL;
-        }
-
+        // Only what there is to copy may not overlap.
         length = Math.Min(length, Math.Max(0, from.Size - sourceOffset));
         if (length == 0)
         {
             return Errno.OK;
+        }
+
+        if (source == target && sourceOffset < targetOffset + length && targetOffset < sourceOffset + length)
+        {
+            return Errno.EINVAL;
         }
 
         if (targetOffset >= _catalog.MaxFileSize)
@@ -54,6 +54,19 @@ internal sealed class RangeCopy(FileSystemContext context, FileContent content)
         length = Math.Min(length, _catalog.MaxFileSize - targetOffset);
         error = CopyPieces(source, sourceOffset, target, targetOffset, length, ref copied);
         return copied > 0 ? Errno.OK : error;
+    }
+
+    /// <summary>A directory on either side is EISDIR, before EINVAL for anything else that is no regular file.</summary>
+    private Errno CheckBoth(InodeNumber source, InodeNumber target, out InodeRecord from)
+    {
+        Errno first = content.CheckRegular(source, Errno.EINVAL, out from);
+        if (first is not (Errno.OK or Errno.EINVAL))
+        {
+            return first;
+        }
+
+        Errno second = content.CheckRegular(target, Errno.EINVAL, out _);
+        return second == Errno.OK ? first : second;
     }
 
     private Errno CopyPieces(InodeNumber source, long sourceOffset, InodeNumber target, long targetOffset, long length, ref long copied)

@@ -119,11 +119,24 @@ internal sealed partial class ModelFileSystem
             return Errno.EINVAL;
         }
 
-        copied = Math.Clamp(from.Size - sourceOffset, 0, length);
-        if (copied == 0)
+        if (!from.IsRegular || !to.IsRegular)
+        {
+            return from.IsDirectory || to.IsDirectory ? Errno.EISDIR : Errno.EINVAL;
+        }
+
+        long possible = Math.Clamp(from.Size - sourceOffset, 0, length);
+        if (possible == 0)
         {
             return Errno.OK;
         }
+
+        // copy_file_range(2): "the source and target ranges overlap", judged after cutting at the end of the source.
+        if (source == target && sourceOffset < targetOffset + possible && targetOffset < sourceOffset + possible)
+        {
+            return Errno.EINVAL;
+        }
+
+        copied = possible;
 
         byte[] data = new byte[copied];
         from.Content.Read(sourceOffset, data);
@@ -161,6 +174,11 @@ internal sealed partial class ModelFileSystem
             return Errno.ENOENT;
         }
 
+        if (!MayCarry(node, name))
+        {
+            return Errno.EPERM;
+        }
+
         bool exists = node.Xattrs.ContainsKey(Key(name));
         if (exists ? mode == XattrMode.Create : mode == XattrMode.Replace)
         {
@@ -195,6 +213,11 @@ internal sealed partial class ModelFileSystem
             return Errno.ENOENT;
         }
 
+        if (!MayCarry(node, name))
+        {
+            return Errno.EPERM;
+        }
+
         ImmutableSortedDictionary<string, byte[]> rest = node.Xattrs.Remove(Key(name));
         if (rest == node.Xattrs)
         {
@@ -204,6 +227,10 @@ internal sealed partial class ModelFileSystem
         Put(node with { Xattrs = rest, Ctime = Timestamp.Now(_clock) });
         return Errno.OK;
     }
+
+    /// <summary>xattr(7): user attributes only on regular files and directories.</summary>
+    private static bool MayCarry(ModelNode node, ReadOnlySpan<byte> name) =>
+        node.IsRegular || node.IsDirectory || !name.StartsWith("user."u8);
 
     private static Errno Copy(byte[] content, Span<byte> destination, out int length)
     {

@@ -56,7 +56,7 @@ internal sealed partial class ModelFileSystem
             return Errno.ENOTDIR;
         }
 
-        var node = new ModelNode { Inode = 0, Mode = FileTypes.Regular | (permissions & 0xFFF & ~caller.Umask), Links = 0 };
+        var node = new ModelNode { Inode = 0, Mode = FileTypes.Regular | (permissions & 0xFFF & ~caller.Umask), Links = 0, Linkable = (open & OpenMode.Exclusive) == 0 };
         node = Born(caller, directory, node, xattrs);
         Put(node);
         handle = NewHandle(new InodeNumber(node.Inode), open);
@@ -71,19 +71,25 @@ internal sealed partial class ModelFileSystem
             return Errno.ENOENT;
         }
 
-        if (node.IsDirectory)
-        {
-            return Errno.EPERM;
-        }
-
+        // The new name is looked at first: link(2) walks both paths before it looks at the inode.
         Errno error = NewName(newParent, newName, out ModelNode? directory);
         if (error != Errno.OK)
         {
             return error;
         }
 
+        if (node.Links == 0 && !node.Linkable)
+        {
+            return Errno.ENOENT;
+        }
+
+        if (node.IsDirectory)
+        {
+            return Errno.EPERM;
+        }
+
         Timestamp now = Timestamp.Now(_clock);
-        Put(node with { Links = node.Links + 1, Ctime = now, Parent = newParent.Value });
+        Put(node with { Links = node.Links + 1, Linkable = false, Ctime = now, Parent = newParent.Value });
         Put(Touched(directory!, now) with { Entries = directory!.Entries.Add(Key(newName), inode.Value) });
         return GetAttributes(inode, out attributes);
     }
@@ -138,7 +144,18 @@ internal sealed partial class ModelFileSystem
             return Errno.EINVAL;
         }
 
-        Errno error = Find(parent, name, out _, out ModelNode? node);
+        Errno error = Find(parent, name, out ModelNode? oldDirectory, out ModelNode? node);
+        if (oldDirectory is null)
+        {
+            return error;
+        }
+
+        // rename(2) walks to both directories before it looks for the name.
+        if (error == Errno.ENOENT && Find(newParent, newName, out ModelNode? other, out _) is var first && other is null)
+        {
+            return first;
+        }
+
         if (error != Errno.OK)
         {
             return error;
@@ -179,6 +196,12 @@ internal sealed partial class ModelFileSystem
 
     private Errno CheckRename(ModelNode node, ModelNode? target, ulong parent, ulong newParent, RenameMode mode)
     {
+        // The order of the objections is that of rename(2) in Linux: presence of the target by the flags, then loops.
+        if (target is null ? mode == RenameMode.Exchange : (mode & RenameMode.NoReplace) != 0)
+        {
+            return target is null ? Errno.ENOENT : Errno.EEXIST;
+        }
+
         if (node.IsDirectory && IsWithin(newParent, node.Inode))
         {
             return Errno.EINVAL;
@@ -186,17 +209,12 @@ internal sealed partial class ModelFileSystem
 
         if (mode == RenameMode.Exchange)
         {
-            return target is null ? Errno.ENOENT : target.IsDirectory && IsWithin(parent, target.Inode) ? Errno.EINVAL : Errno.OK;
+            return target!.IsDirectory && IsWithin(parent, target.Inode) ? Errno.EINVAL : Errno.OK;
         }
 
         if (target is null)
         {
             return Errno.OK;
-        }
-
-        if ((mode & RenameMode.NoReplace) != 0)
-        {
-            return Errno.EEXIST;
         }
 
         if (node.Inode == target.Inode)

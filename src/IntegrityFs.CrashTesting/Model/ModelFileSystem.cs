@@ -98,6 +98,11 @@ internal sealed partial class ModelFileSystem : IFileSystem
         }
 
         AttributeMask mask = change.Mask;
+        if ((mask & AttributeMask.Mode) != 0 && node.Type == FileTypes.Symlink)
+        {
+            return Errno.EOPNOTSUPP;
+        }
+
         Timestamp now = Timestamp.Now(_clock);
         if ((mask & AttributeMask.Size) != 0)
         {

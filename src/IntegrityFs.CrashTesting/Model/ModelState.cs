@@ -13,6 +13,9 @@ internal sealed record ModelNode
 
     public uint Links { get; init; }
 
+    /// <summary>Made by O_TMPFILE and may still be given a name; a file that was unlinked may not.</summary>
+    public bool Linkable { get; init; }
+
     public uint Uid { get; init; }
 
     public uint Gid { get; init; }

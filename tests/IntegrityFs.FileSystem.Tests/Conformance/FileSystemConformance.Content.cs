@@ -218,7 +218,11 @@ public abstract partial class FileSystemConformance
         Assert.Equal("0123401234"u8, T.Content(f));
         Assert.Equal(Errno.OK, T.Fs.CopyRange(f, 10, f, 0, 5, out copied));
         Assert.Equal(0, copied);
+        Assert.Equal(Errno.OK, T.Fs.CopyRange(f, 8, f, 10, 5, out copied));
+        Assert.Equal(2, copied);
+        Assert.Equal("012340123434"u8, T.Content(f));
         Assert.Equal(Errno.EISDIR, T.Fs.CopyRange(f, 0, Root, 0, 5, out _));
+        Assert.Equal(Errno.EISDIR, T.Fs.CopyRange(T.Mknod(Root, "p", 0x1000), 0, Root, 0, 5, out _));
         Assert.Equal(Errno.EINVAL, T.Fs.CopyRange(f, -1, f, 0, 5, out _));
     }
 
