@@ -1,6 +1,7 @@
 // Promise: every byte offset on the device is computed here, from four numbers of the superblock, and nowhere else.
-// Order on the device: header A, header B, journal, then for each leaf of the tag tree: the interior nodes that begin
-// with it (4 blocks each: two slots, each twice), the leaf's two slots, the blocks that the leaf covers.
+// Order on the device: header A, header B, journal, the second copy of leaf 0's two slots, then for each leaf of the tag
+// tree: the interior nodes that begin with it (4 blocks each: two slots, each twice), the leaf's two slots, the blocks that
+// the leaf covers. Leaf 0 stands twice because it covers the volume's state, on which everything hangs.
 // The volume grows by adding leaves at the end; nothing before it moves.
 namespace IntegrityFs.Format;
 
@@ -135,17 +136,17 @@ public sealed class VolumeGeometry
     /// <summary>The first leaf below a node.</summary>
     public long FirstLeafOf(TagNode node) => node.Index << (_fanoutBits * node.Level);
 
-    /// <summary>Copies of a node: a leaf has one, an interior node two.</summary>
-    public static int CopiesOf(TagNode node) => node.Level == 0 ? 1 : 2;
+    /// <summary>Copies of a node: what the whole volume hangs on, interior nodes and leaf 0, has two, other leaves one.</summary>
+    public static int CopiesOf(TagNode node) => node.Level == 0 && node.Index != 0 ? 1 : 2;
 
-    /// <summary>Byte offset of a node: slot 0 or 1, copy 0 or 1 (interior nodes only).</summary>
+    /// <summary>Byte offset of a node: slot 0 or 1, copy 0 or 1 (see <see cref="CopiesOf"/>).</summary>
     public long NodeOffset(TagNode node, int slot, int copy)
     {
         long leaf = FirstLeafOf(node);
         long group = GroupOffset(leaf);
         if (node.Level == 0)
         {
-            return group + ((long)slot * BlockSize);
+            return (copy == 0 ? group : JournalEnd) + ((long)slot * BlockSize);
         }
 
         int levelsHere = 0;
@@ -160,7 +161,7 @@ public sealed class VolumeGeometry
 
     private long GroupOffset(long leaf)
     {
-        long blocks = leaf * (Fanout + 2);
+        long blocks = 2 + (leaf * (Fanout + 2));
         for (int level = 1; level <= _maxLevels; level++)
         {
             blocks += 4 * ((leaf >> (_fanoutBits * level)) + 1);

@@ -1,5 +1,6 @@
 // Promise: protected block 0 holds what changes with every transaction: counters of the allocator, and the root area of
-// the catalog. It is an ordinary journalled block; its tag lies in the tag tree like any other.
+// the catalog. It is an ordinary journalled block; its tag lies in the tag tree like any other. Everything hangs on it, so
+// each commit that changes it writes it to two places, with equal content; the second serves where the first is bad.
 using System.Buffers.Binary;
 
 namespace IntegrityFs.Format;
@@ -27,6 +28,9 @@ public readonly record struct VolumeStateBlock(long FreeBlocks, long Initialized
 {
     /// <summary>Block number of the state block.</summary>
     public const long BlockNumber = 0;
+
+    /// <summary>Block number of its second copy: as far behind as the smallest volume allows.</summary>
+    public const long MirrorNumber = VolumeGeometry.MinBlocks - 1;
 
     private static ReadOnlySpan<byte> Magic => "IFSstat1"u8;
 

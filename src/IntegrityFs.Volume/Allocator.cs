@@ -1,10 +1,12 @@
 // Promise: which blocks are in use, one bit each, in one bitmap block per group of 8 × block size blocks. Bitmaps are
 // ordinary journalled blocks; groups are initialised one after the other when first needed, so format touches none.
 // Inside the exclusive scope only. Frees take effect when the operation completes, so an operation never gets back what it
-// has just freed. Cost: one bitmap read per group and scan by 64-bit words; free counts per group are remembered.
+// has just freed. A bitmap that is not authentic costs the free space of its group, not the volume's: nothing more is taken
+// there, what is freed there stays in use until the checker rebuilds the bitmap. Cost: one bitmap read per group and scan by 64-bit words; free counts per group are remembered.
 using System.Numerics;
 using System.Runtime.InteropServices;
 using IntegrityFs.Format;
+using IntegrityFs.Integrity;
 
 namespace IntegrityFs.Volume;
 
@@ -17,6 +19,7 @@ internal sealed class Allocator
     private readonly long _totalBlocks;
     private readonly int[] _freeInGroup;
     private long _hint;
+    private IntegrityException? _unreadable;
 
     public Allocator(int blockSize, long totalBlocks)
     {
@@ -30,8 +33,8 @@ internal sealed class Allocator
     /// <summary>Groups of the volume.</summary>
     public long Groups { get; }
 
-    /// <summary>Blocks that are never free: the state block, and each group's bitmap.</summary>
-    public long ReservedBlocks => 1 + Groups;
+    /// <summary>Blocks that are never free: the state block and its second copy, and each group's bitmap.</summary>
+    public long ReservedBlocks => 2 + Groups;
 
     public long GroupOf(long block) => block / _groupBlocks;
 
@@ -39,12 +42,28 @@ internal sealed class Allocator
     public long BitmapBlock(long group) => (group * _groupBlocks) + (group == 0 ? 1 : 0);
 
     /// <summary>True for blocks that the volume itself owns.</summary>
-    public bool IsReserved(long block) => block == VolumeStateBlock.BlockNumber || block == BitmapBlock(GroupOf(block));
+    public bool IsReserved(long block) =>
+        block is VolumeStateBlock.BlockNumber or VolumeStateBlock.MirrorNumber || block == BitmapBlock(GroupOf(block));
+
+    /// <summary>Writes the bitmap of a group in which nothing is allocated yet: only what the volume itself owns.</summary>
+    public void WriteEmpty(long group, Span<byte> bitmap)
+    {
+        bitmap.Clear();
+        SetBit(bitmap, BitmapBlock(group) % _groupBlocks);
+        if (group == 0)
+        {
+            SetBit(bitmap, VolumeStateBlock.BlockNumber);
+            SetBit(bitmap, VolumeStateBlock.MirrorNumber);
+        }
+    }
+
+    private static void SetBit(Span<byte> bitmap, long bit) => bitmap[(int)(bit >> 3)] |= (byte)(1 << (int)(bit & 7));
 
     /// <summary>What the next look at a group must count anew, after an undone operation.</summary>
     public void Forget(long group) => _freeInGroup[group] = -1;
 
     /// <summary>Finds and takes a run. Null where every bitmap says full (the free count said otherwise: corrupt).</summary>
+    /// <exception cref="IntegrityException">Nothing is free but in groups whose bitmap is not authentic.</exception>
     public BlockRun? Allocate(IBitmaps bitmaps, int count, long goal)
     {
         long start = goal > 0 && goal < _totalBlocks ? goal : _hint;
@@ -65,7 +84,7 @@ internal sealed class Allocator
                 bitmaps.Initialize(candidate);
             }
 
-            BlockRun found = FindRun(bitmaps.Read(candidate), candidate, i == 0 ? from : 0, count);
+            BlockRun found = TryFindRun(bitmaps, candidate, i == 0 ? from : 0, count);
             if (found.Count > best.Count)
             {
                 best = found;
@@ -79,7 +98,7 @@ internal sealed class Allocator
 
         if (best.Count == 0)
         {
-            return null;
+            return _unreadable is null ? null : throw _unreadable;
         }
 
         Mark(bitmaps, best, true);
@@ -87,11 +106,13 @@ internal sealed class Allocator
         return best;
     }
 
-    /// <summary>Marks a run, which may span groups, used or free; <see cref="CorruptFormatException"/> where it is already.</summary>
-    public void Mark(IBitmaps bitmaps, BlockRun run, bool used)
+    /// <summary>Marks a run, which may span groups, used or free; <see cref="CorruptFormatException"/> where it is already.
+    /// Returns how many blocks were marked: none in groups whose bitmap is not authentic, where they are to be freed.</summary>
+    public int Mark(IBitmaps bitmaps, BlockRun run, bool used)
     {
         long block = run.First.Value;
         long left = run.Count;
+        int marked = 0;
         while (left > 0)
         {
             long group = GroupOf(block);
@@ -102,8 +123,9 @@ internal sealed class Allocator
                 throw new CorruptFormatException($"block {block} lies in a group that was never used");
             }
 
-            Span<byte> bitmap = bitmaps.Modify(group);
-            for (int i = bit; i < bit + now; i++)
+            Span<byte> bitmap = TryModify(bitmaps, group, used);
+            marked += bitmap.IsEmpty ? 0 : now;
+            for (int i = bit; i < bit + now && !bitmap.IsEmpty; i++)
             {
                 byte mask = (byte)(1 << (i & 7));
                 if ((bitmap[i >> 3] & mask) != 0 == used)
@@ -114,13 +136,43 @@ internal sealed class Allocator
                 bitmap[i >> 3] ^= mask;
             }
 
-            if (_freeInGroup[group] >= 0)
+            if (_freeInGroup[group] >= 0 && !bitmap.IsEmpty)
             {
                 _freeInGroup[group] += used ? -now : now;
             }
 
             block += now;
             left -= now;
+        }
+
+        return marked;
+    }
+
+    private Span<byte> TryModify(IBitmaps bitmaps, long group, bool used)
+    {
+        try
+        {
+            return bitmaps.Modify(group);
+        }
+        catch (IntegrityException e) when (!used)
+        {
+            bitmaps.Report(group, e);
+            return default;
+        }
+    }
+
+    private BlockRun TryFindRun(IBitmaps bitmaps, long group, int from, int count)
+    {
+        try
+        {
+            return FindRun(bitmaps.Read(group), group, from, count);
+        }
+        catch (IntegrityException e)
+        {
+            _freeInGroup[group] = 0;
+            _unreadable = e;
+            bitmaps.Report(group, e);
+            return default;
         }
     }
 
@@ -215,4 +267,7 @@ internal interface IBitmaps
 
     /// <summary>A group's bitmap, to change.</summary>
     Span<byte> Modify(long group);
+
+    /// <summary>A group's bitmap is not authentic and was passed over.</summary>
+    void Report(long group, IntegrityException failure);
 }

@@ -194,9 +194,9 @@ public sealed partial class ProtectedVolume
         _gate.EnterWriteLock();
         try
         {
-            if (_items.Length < Running.Count)
+            if (_items.Length <= Running.Count)
             {
-                _items = new CommitItem[Math.Max(Running.Count, _softLimit + MaxOperationBlocks)];
+                _items = new CommitItem[Math.Max(Running.Count, _softLimit + MaxOperationBlocks) + 1];
                 _tagWork = new TagWork[_items.Length];
                 _images = new nint[_items.Length];
             }
@@ -207,7 +207,12 @@ public sealed partial class ProtectedVolume
                 if (block.State == BlockState.Dirty)
                 {
                     block.State = BlockState.Committing;
-                    _items[_itemCount++] = new CommitItem(block, block.Address, block.Purpose, block.InPlace);
+                    _items[_itemCount++] = new CommitItem(block, block.Number, block.Address, block.Purpose, block.InPlace);
+                    if (block.Number == VolumeStateBlock.BlockNumber)
+                    {
+                        // The same memory once more, tagged for the second place; no cache block of its own.
+                        _items[_itemCount++] = new CommitItem(null, VolumeStateBlock.MirrorNumber, block.Address, block.Purpose, false);
+                    }
                 }
                 else
                 {
@@ -322,11 +327,16 @@ public sealed partial class ProtectedVolume
         for (int i = 0; i < images + inPlace; i++)
         {
             ref TagWork work = ref _tagWork[i];
-            CachedBlock block = _items[i].Block;
+            CachedBlock? block = _items[i].Block;
             var entry = new TagEntry(sequence, (byte)work.Purpose, work.Tag);
             _pending.Set(work.Block, i < images
                 ? new PendingBlock(entry, firstImage + (ulong)i, PendingPlace.Journal)
                 : new PendingBlock(entry, 0, PendingPlace.Home));
+            if (block is null)
+            {
+                continue;
+            }
+
             if (block.Address != work.Content)
             {
                 _cache.ReturnBuffer(work.Content);
@@ -377,8 +387,5 @@ public sealed partial class ProtectedVolume
     }
 
     /// <summary>A block of the committing transaction, as it was when that was frozen.</summary>
-    private readonly record struct CommitItem(CachedBlock Block, nint Content, BlockPurpose Purpose, bool InPlace)
-    {
-        public long Number { get; } = Block.Number;
-    }
+    private readonly record struct CommitItem(CachedBlock? Block, long Number, nint Content, BlockPurpose Purpose, bool InPlace);
 }

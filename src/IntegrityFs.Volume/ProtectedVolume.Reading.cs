@@ -4,6 +4,7 @@
 // Cost of ReadData: for each stretch of neighbours one device read and one HMAC per block; no copy, no allocation.
 using IntegrityFs.Format;
 using IntegrityFs.Integrity;
+using Microsoft.Extensions.Logging;
 
 namespace IntegrityFs.Volume;
 
@@ -55,7 +56,16 @@ public sealed partial class ProtectedVolume
         CachedBlock reserved = _cache.Reserve();
         try
         {
-            LoadInto(block, purpose, reserved.Span(BlockSize));
+            try
+            {
+                LoadInto(block, purpose, reserved.Span(BlockSize));
+            }
+            catch (IntegrityException) when (block == VolumeStateBlock.BlockNumber)
+            {
+                // The next commit that changes the state writes both copies anew.
+                LoadInto(VolumeStateBlock.MirrorNumber, purpose, reserved.Span(BlockSize));
+                LogStateFromMirror(Logger, block, VolumeStateBlock.MirrorNumber);
+            }
         }
         catch
         {
@@ -207,6 +217,15 @@ public sealed partial class ProtectedVolume
             throw;
         }
     }
+
+    /// <summary>The allocator passes over a group; the rest of the volume goes on.</summary>
+    internal void ReportBitmap(long group, IntegrityException failure) => LogBitmap(Logger, group, failure.Message);
+
+    [LoggerMessage(7, LogLevel.Error, "free space of group {Group} is not used: {Reason}; run the checker, which rebuilds the bitmap")]
+    private static partial void LogBitmap(ILogger logger, long group, string reason);
+
+    [LoggerMessage(6, LogLevel.Error, "block {Block}: the volume's state is not authentic there; its second copy in block {Mirror} is used")]
+    private static partial void LogStateFromMirror(ILogger logger, long block, long mirror);
 
     private bool Verify(long block, BlockPurpose purpose, TagEntry entry, ReadOnlySpan<byte> content)
     {

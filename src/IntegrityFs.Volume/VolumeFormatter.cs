@@ -38,9 +38,13 @@ public static class VolumeFormatter
         using var superblocks = new SuperblockStore(device, authenticators);
         ZeroSuperblocks(device);
         const ulong First = 1;
-        TagEntry state = WriteState(device, geometry, authenticators, First);
         using var tree = new TagTree(device, geometry, authenticators, TagEntry.Absent, 0);
-        TagEntry root = tree.Apply([(VolumeStateBlock.BlockNumber, state)], First);
+        TagEntry root = tree.Apply(
+            [
+                (VolumeStateBlock.BlockNumber, WriteState(device, geometry, authenticators, VolumeStateBlock.BlockNumber, First)),
+                (VolumeStateBlock.MirrorNumber, WriteState(device, geometry, authenticators, VolumeStateBlock.MirrorNumber, First)),
+            ],
+            First);
         device.Flush();
         var superblock = new Superblock
         {
@@ -74,13 +78,13 @@ public static class VolumeFormatter
         device.Flush();
     }
 
-    private static TagEntry WriteState(IDevice device, VolumeGeometry geometry, AuthenticatorPool authenticators, ulong version)
+    private static TagEntry WriteState(IDevice device, VolumeGeometry geometry, AuthenticatorPool authenticators, long number, ulong version)
     {
         using var buffer = new AlignedMemory(geometry.BlockSize);
         var allocator = new Allocator(geometry.BlockSize, geometry.TotalBlocks);
         new VolumeStateBlock(geometry.TotalBlocks - allocator.ReservedBlocks, 0).Write(buffer.Span);
-        device.Write(geometry.BlockOffset(VolumeStateBlock.BlockNumber), buffer.Span);
-        Tag tag = authenticators.Current.TagOfBlock(BlockPurpose.State, VolumeStateBlock.BlockNumber, version, buffer.Span);
+        device.Write(geometry.BlockOffset(number), buffer.Span);
+        Tag tag = authenticators.Current.TagOfBlock(BlockPurpose.State, number, version, buffer.Span);
         return new TagEntry(version, (byte)BlockPurpose.State, tag);
     }
 }

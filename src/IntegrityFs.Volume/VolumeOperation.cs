@@ -120,8 +120,8 @@ internal sealed class VolumeOperation(ProtectedVolume volume, BlockCache cache, 
     {
         foreach (BlockRun run in _freed)
         {
-            allocator.Mark(this, run, used: false);
-            ChangeState(_state with { FreeBlocks = _state.FreeBlocks + run.Count });
+            int marked = allocator.Mark(this, run, used: false);
+            ChangeState(_state with { FreeBlocks = _state.FreeBlocks + marked });
         }
 
         if (_stateChanged)
@@ -168,9 +168,7 @@ internal sealed class VolumeOperation(ProtectedVolume volume, BlockCache cache, 
     void IBitmaps.Initialize(long group)
     {
         long bitmap = allocator.BitmapBlock(group);
-        Span<byte> bits = Overwrite(bitmap, BlockPurpose.Bitmap, inPlace: false);
-        bits.Clear();
-        bits[0] = group == 0 ? (byte)3 : (byte)1;
+        allocator.WriteEmpty(group, Overwrite(bitmap, BlockPurpose.Bitmap, inPlace: false));
         ChangeState(_state with { InitializedGroups = group + 1 });
     }
 
@@ -188,6 +186,8 @@ internal sealed class VolumeOperation(ProtectedVolume volume, BlockCache cache, 
     }
 
     Span<byte> IBitmaps.Modify(long group) => Modify(new BlockNumber(allocator.BitmapBlock(group)), BlockPurpose.Bitmap);
+
+    void IBitmaps.Report(long group, IntegrityException failure) => volume.ReportBitmap(group, failure);
 
     private static CachedBlock CheckPurpose(CachedBlock cached, BlockPurpose purpose) =>
         cached.Purpose == purpose

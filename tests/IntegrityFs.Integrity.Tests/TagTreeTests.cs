@@ -82,15 +82,15 @@ public sealed class TagTreeTests : IDisposable
     public void A_bad_leaf_is_detected_and_costs_only_what_it_covers()
     {
         using TagTree tree = Open(TagEntry.Absent);
-        TagEntry root = tree.Apply([(5, Entry(1, 5)), (500, Entry(1, 500))], 1);
+        TagEntry root = tree.Apply([(205, Entry(1, 205)), (500, Entry(1, 500))], 1);
         for (int at = 0; at < 4096; at += 64)
         {
-            _device.Slice(_geometry.NodeOffset(_geometry.LeafOf(5), 0, 0) + at, 1)[0] ^= 1;
+            _device.Slice(_geometry.NodeOffset(_geometry.LeafOf(205), 0, 0) + at, 1)[0] ^= 1;
             using TagTree again = Open(root);
-            IntegrityException e = Assert.Throws<IntegrityException>(() => again.Find(5));
+            IntegrityException e = Assert.Throws<IntegrityException>(() => again.Find(205));
             Assert.Equal(Zone.TagTree, e.Zone);
             Assert.Equal(Entry(1, 500), again.Find(500));
-            _device.Slice(_geometry.NodeOffset(_geometry.LeafOf(5), 0, 0) + at, 1)[0] ^= 1;
+            _device.Slice(_geometry.NodeOffset(_geometry.LeafOf(205), 0, 0) + at, 1)[0] ^= 1;
         }
     }
 
@@ -117,17 +117,37 @@ public sealed class TagTreeTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void The_leaf_over_the_volumes_state_stands_twice(int copy)
+    {
+        TagEntry root;
+        using (TagTree tree = Open(TagEntry.Absent))
+        {
+            root = tree.Apply([(5, Entry(1, 5))], 1);
+        }
+
+        _device.Slice(_geometry.NodeOffset(_geometry.LeafOf(5), 0, copy), 4096).Clear();
+        using TagTree again = Open(root);
+        Assert.Equal(Entry(1, 5), again.Find(5));
+        _device.Slice(_geometry.NodeOffset(_geometry.LeafOf(5), 0, 0), 4096).Clear();
+        _device.Slice(_geometry.NodeOffset(_geometry.LeafOf(5), 0, 1), 4096).Clear();
+        using TagTree lost = Open(root);
+        Assert.Throws<IntegrityException>(() => lost.Find(5));
+    }
+
     [Fact]
     public void An_older_version_of_a_leaf_is_refused()
     {
         using TagTree tree = Open(TagEntry.Absent);
-        tree.Apply([(5, Entry(1, 5))], 1);
-        byte[] old = _device.Slice(_geometry.NodeOffset(_geometry.LeafOf(5), 0, 0), 4096).ToArray();
-        tree.Apply([(5, Entry(2, 5))], 2);
-        TagEntry root = tree.Apply([(5, Entry(3, 5))], 3);
-        old.CopyTo(_device.Slice(_geometry.NodeOffset(_geometry.LeafOf(5), 0, 0), 4096));
+        tree.Apply([(205, Entry(1, 205))], 1);
+        byte[] old = _device.Slice(_geometry.NodeOffset(_geometry.LeafOf(205), 0, 0), 4096).ToArray();
+        tree.Apply([(205, Entry(2, 205))], 2);
+        TagEntry root = tree.Apply([(205, Entry(3, 205))], 3);
+        old.CopyTo(_device.Slice(_geometry.NodeOffset(_geometry.LeafOf(205), 0, 0), 4096));
         using TagTree again = Open(root);
-        Assert.Throws<IntegrityException>(() => again.Find(5));
+        Assert.Throws<IntegrityException>(() => again.Find(205));
     }
 
     [Fact]
