@@ -23,4 +23,25 @@ public sealed partial class CatalogStore
         extent = found ? new ContentExtent(at.FileBlock * BlockSize, new BlockRun(at.Start, at.Length), at.Unwritten) : default;
         return found;
     }
+
+    /// <inheritdoc/>
+    public bool TryFindBlock(InodeNumber inode, long from, BlockNumber block, out long offset)
+    {
+        const int NearExtents = 4096;
+        offset = -1;
+        long at = from;
+        for (int i = 0; i < NearExtents && TryNextExtent(inode, at, out ContentExtent extent); i++)
+        {
+            long index = block.Value - extent.Run.First.Value;
+            if (index >= 0 && index < extent.Run.Count)
+            {
+                offset = extent.Offset + (index * BlockSize);
+                return true;
+            }
+
+            at = extent.Offset + ((long)extent.Run.Count * BlockSize);
+        }
+
+        return false;
+    }
 }

@@ -44,6 +44,14 @@ public interface ICatalog
 
     // ---- reading, inside any scope ----
 
+    /// <summary>For messages: where in the file a block of its content lies, looked for from a byte on. False where it is
+    /// not found near there.</summary>
+    bool TryFindBlock(InodeNumber inode, long from, BlockNumber block, out long offset)
+    {
+        offset = -1;
+        return false;
+    }
+
     /// <summary>The inode; false where there is none.</summary>
     bool TryGetInode(InodeNumber inode, out InodeRecord record);
 

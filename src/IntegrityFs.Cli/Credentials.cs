@@ -6,7 +6,9 @@ namespace IntegrityFs.Cli;
 /// <summary>Turns what the user said about the key into a credential.</summary>
 internal static class Credentials
 {
+    // Names that are no files: of a systemd credential, and of a key in the kernel's keyrings.
     private const string CredentialPrefix = "credential:";
+    private const string KeyringPrefix = "keyring:";
 
     /// <summary>The credential that is to open an existing volume.</summary>
     /// <param name="source">What was said.</param>
@@ -42,16 +44,16 @@ internal static class Credentials
         return asks ? new KeySource.Given(PassphrasePrompt.Ask($"Passphrase for {path}: ")) : source;
     }
 
-    /// <summary>A key file's name for a process with another working directory. "credential:NAME" is a name of systemd's
-    /// and stays.</summary>
+    /// <summary>A key file's name for a process with another working directory. "credential:NAME" and "keyring:NAME"
+    /// stay.</summary>
     public static string AbsoluteKeyFile(string path) =>
-        path.StartsWith(CredentialPrefix, StringComparison.Ordinal) ? path : Path.GetFullPath(path);
+        path.StartsWith(CredentialPrefix, StringComparison.Ordinal) || path.StartsWith(KeyringPrefix, StringComparison.Ordinal) ? path : Path.GetFullPath(path);
 
     private static Credential Get(KeySource source, string question, bool confirm)
     {
         if (source is KeySource.KeyFile file)
         {
-            return KeyFileCredential.Open(file.Path);
+            return KeyMaterialCredential.OpenSource(file.Path);
         }
 
         byte[] passphrase = source switch

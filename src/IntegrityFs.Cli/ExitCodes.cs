@@ -88,9 +88,10 @@ internal static class ExitCodeText
         """;
 
     public const string Mount = """
-        Exit codes (bits, as mount(8) has them; 32 is set whenever the mount was refused):
-           0  mounted
-          32  refused: wrong key, integrity failure, in use, not an IntegrityFs volume (standard error says which)
+        Exit codes: one per cause, as integrityfs --help lists them (11 wrong key, 12 integrity failure, 13 in use ...).
+        As the helper of mount(8) and umount(8) their bits; 32 is set whenever it was refused:
+           0  done
+          32  wrong key, integrity failure, in use, not an IntegrityFs volume (standard error says which)
           33  usage     34  operating system or key source     36  internal error     40  interrupted
         """;
 

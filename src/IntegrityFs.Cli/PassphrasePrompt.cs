@@ -89,6 +89,12 @@ internal static class PassphrasePrompt
     private static byte[] AskThroughSystemd(string question)
     {
         const string Agent = "systemd-ask-password";
+        if (!Directory.Exists("/run/systemd/system"))
+        {
+            // Without systemd nobody would answer.
+            throw NobodyToAsk();
+        }
+
         try
         {
             using var process = Process.Start(new ProcessStartInfo(Agent)
@@ -105,7 +111,10 @@ internal static class PassphrasePrompt
         }
         catch (System.ComponentModel.Win32Exception e)
         {
-            throw new CommandFailure(Cause.KeySource, "no key: give a key file (--key-file, -o keyfile=); there is no terminal to ask for a passphrase on", e);
+            throw NobodyToAsk(e);
         }
     }
+
+    private static CommandFailure NobodyToAsk(Exception? reason = null) =>
+        new(Cause.KeySource, "no key: give a key file (--key-file FILE, -o keyfile=FILE); there is no terminal to ask for a passphrase on", reason);
 }

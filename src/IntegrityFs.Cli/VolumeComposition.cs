@@ -37,7 +37,7 @@ internal sealed class UnlockedDevice : IDisposable
             MasterKey master;
             using (Credential credential = Credentials.Open(key, header.Superblock.Uuid, path))
             {
-                master = slots.Unlock(credential);
+                master = Unlock(slots, credential, path);
             }
 
             if (slots.NeedsRepair && !readOnly)
@@ -52,6 +52,18 @@ internal sealed class UnlockedDevice : IDisposable
         {
             device.Dispose();
             throw;
+        }
+    }
+
+    private static MasterKey Unlock(KeySlotTable slots, Credential credential, string path)
+    {
+        try
+        {
+            return slots.Unlock(credential);
+        }
+        catch (WrongKeyException e)
+        {
+            throw new CommandFailure(Cause.WrongKey, $"{path}: wrong key or passphrase: {e.Message}", e);
         }
     }
 

@@ -6,7 +6,7 @@ namespace IntegrityFs.FileSystem;
 /// <summary>The lines that this floor writes.</summary>
 internal static partial class FaultLog
 {
-    [LoggerMessage(1001, LogLevel.Error, "Block {Block} ({Zone}) of volume {Volume} is not authentic: {Reason} (inode {Inode}, path {Path}, offset {Offset})")]
+    [LoggerMessage(1001, LogLevel.Error, "Volume {Volume}: {Reason} (zone {Zone}, block {Block}, inode {Inode}, path {Path}, offset {Offset})")]
     public static partial void Mismatch(ILogger logger, Guid volume, long block, Zone zone, ulong inode, string path, long offset, string reason);
 
     [LoggerMessage(1002, LogLevel.Error, "Volume {Volume} holds an impossible structure: {Reason} (inode {Inode}, path {Path}, offset {Offset})")]

@@ -119,10 +119,29 @@ internal sealed class FaultReporter
         if (IsFirst(Cause.Mismatch, (long)error.Zone, error.Block))
         {
             Interlocked.Increment(ref _badBlocks);
-            FaultLog.Mismatch(_logger, _catalog.Uuid, error.Block, error.Zone, inode.Value, _paths.Find(inode), offset, error.Message);
+            FaultLog.Mismatch(_logger, _catalog.Uuid, error.Block, error.Zone, inode.Value, _paths.Find(inode), OffsetOf(error, inode, offset), error.Message);
         }
 
         ApplyPolicy(error.Message);
+    }
+
+    /// <summary>The bad block's own place in the file, rather than where the request began.</summary>
+    private long OffsetOf(IntegrityException error, InodeNumber inode, long offset)
+    {
+        if (error.Zone != Zone.Data || offset < 0)
+        {
+            return offset;
+        }
+
+        try
+        {
+            using CatalogReadScope scope = _catalog.EnterRead();
+            return _catalog.TryFindBlock(inode, offset, new BlockNumber(error.Block), out long exact) ? exact : offset;
+        }
+        catch (Exception e) when (e is IntegrityException or CorruptFormatException or DeviceException)
+        {
+            return offset;
+        }
     }
 
     private void ReportCorrupt(CorruptFormatException error, InodeNumber inode, long offset)

@@ -71,7 +71,7 @@ public sealed class KeyFileCredential : KeyMaterialCredential
             if (!allowShared && IsAccessibleToOthers(handle))
             {
                 throw new CredentialException(
-                    $"key file {path}: group or others may read or write it (chmod 600 it, or allow it explicitly)");
+                    $"key file {path}: group or others may read or write it; chmod 600 {path}");
             }
 
             // Without a buffer of its own the stream reads straight into the locked memory; it takes pipes too.
@@ -91,7 +91,7 @@ public sealed class KeyFileCredential : KeyMaterialCredential
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or NotSupportedException)
         {
             memory?.Dispose();
-            throw new CredentialException($"key file {path} cannot be read: {failure.Message}", failure);
+            throw new CredentialException($"key file {path} cannot be read: {Reason(failure)}", failure);
         }
         catch (CredentialException)
         {
@@ -99,6 +99,13 @@ public sealed class KeyFileCredential : KeyMaterialCredential
             throw;
         }
     }
+
+    private static string Reason(Exception failure) => failure switch
+    {
+        FileNotFoundException or DirectoryNotFoundException => "there is no such file",
+        UnauthorizedAccessException => "permission denied",
+        _ => failure.Message,
+    };
 
     private static bool IsAccessibleToOthers(SafeFileHandle handle)
     {

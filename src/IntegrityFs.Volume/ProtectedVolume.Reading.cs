@@ -11,6 +11,9 @@ namespace IntegrityFs.Volume;
 public sealed partial class ProtectedVolume
 {
     private const int BlocksPerRead = 128;
+    private const int MaxZeroedRemembered = 16384;
+
+    private readonly HashSet<long> _zeroed = [];
 
     /// <inheritdoc/>
     public BlockLease Read(BlockNumber block, BlockPurpose purpose)
@@ -207,9 +210,10 @@ public sealed partial class ProtectedVolume
         {
             LoadInto(block, BlockPurpose.Data, target);
         }
-        catch (IntegrityException) when (_options.ZeroOnMismatch)
+        catch (IntegrityException mismatch) when (_options.ZeroOnMismatch)
         {
             target.Clear();
+            ReportZeroed(block, mismatch.Message);
         }
         catch
         {
@@ -226,6 +230,28 @@ public sealed partial class ProtectedVolume
 
     [LoggerMessage(6, LogLevel.Error, "block {Block}: the volume's state is not authentic there; its second copy in block {Mirror} is used")]
     private static partial void LogStateFromMirror(ILogger logger, long block, long mirror);
+
+    /// <summary>One line for each block that reads as zeros in place of what is there.</summary>
+    private void ReportZeroed(long block, string reason)
+    {
+        lock (_zeroed)
+        {
+            if (_zeroed.Count >= MaxZeroedRemembered)
+            {
+                _zeroed.Clear();
+            }
+
+            if (!_zeroed.Add(block))
+            {
+                return;
+            }
+        }
+
+        LogZeroed(Logger, block, reason);
+    }
+
+    [LoggerMessage(8, LogLevel.Error, "block {Block} reads as zeros because of errors=zero: {Reason}; fsck names its file")]
+    private static partial void LogZeroed(ILogger logger, long block, string reason);
 
     private bool Verify(long block, BlockPurpose purpose, TagEntry entry, ReadOnlySpan<byte> content)
     {

@@ -35,6 +35,7 @@ public sealed partial class ProtectedVolume : IVolume, ILeaseOwner, IDisposable
     private volatile Exception? _fault;
     private long _blocksVerified;
     private long _mismatches;
+    private readonly long _mismatchesBefore;
     private long _commits;
     private long _checkpoints;
     private bool _closed;
@@ -47,6 +48,7 @@ public sealed partial class ProtectedVolume : IVolume, ILeaseOwner, IDisposable
         _authenticators = authenticators;
         _superblocks = superblocks;
         _superblock = superblock;
+        _mismatchesBefore = (long)superblock.MismatchCount;
         _geometry = geometry;
         long blocks = Math.Max(options.CacheBytes, 0) / geometry.BlockSize;
         _softLimit = (int)Math.Clamp(Math.Min(geometry.JournalBlocks / 4, blocks / 4), 8, (32L << 20) / geometry.BlockSize);
@@ -216,7 +218,7 @@ public sealed partial class ProtectedVolume : IVolume, ILeaseOwner, IDisposable
         RecoveryCount = _superblock.RecoveryCount,
         MismatchCount = _superblock.MismatchCount + (ulong)Interlocked.Read(ref _mismatches),
         BlocksVerified = Interlocked.Read(ref _blocksVerified),
-        Mismatches = Interlocked.Read(ref _mismatches),
+        Mismatches = (long)_superblock.MismatchCount + Interlocked.Read(ref _mismatches) - _mismatchesBefore,
         Commits = Interlocked.Read(ref _commits),
         Checkpoints = Interlocked.Read(ref _checkpoints),
         TagNodeRepairs = _tree.Repairs,

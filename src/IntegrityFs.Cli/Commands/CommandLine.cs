@@ -29,14 +29,14 @@ internal static class CommandLine
 
         if (arguments is ["mount" or "umount", "--help"])
         {
-            return arguments[0] == "mount" ? MountCommand.Run(["--help"]) : UmountCommand.Run(["--help"]);
+            return arguments[0] == "mount" ? MountCommand.Run(["--help"], asHelper: false) : UmountCommand.Run(["--help"], asHelper: false);
         }
 
         ParseResult parsed = Build().Parse(arguments);
         string name = NameOf(parsed);
         if (parsed.Errors.Count > 0 && parsed.Action is not HelpAction)
         {
-            Console.Error.WriteLine($"{name}: {parsed.Errors[0].Message}");
+            Console.Error.WriteLine($"{name}: {Problem(parsed)}");
             Console.Error.WriteLine($"Try '{name} --help'.");
             return CodeOf(name, Cause.Usage);
         }
@@ -46,6 +46,7 @@ internal static class CommandLine
             int code = parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
             if (parsed.Action is HelpAction)
             {
+                Console.Out.Write(HelpText.Examples(name));
                 Console.Out.WriteLine(IsFsck(name) ? ExitCodeText.Fsck : IsCrashtest(name) ? CrashtestExit.Text : ExitCodeText.Commands);
             }
 
@@ -65,6 +66,28 @@ internal static class CommandLine
 
     private static int CodeOf(string name, Cause cause) =>
         IsFsck(name) ? FsckExit.From(cause) : IsCrashtest(name) ? CrashtestExit.From(cause) : (int)cause;
+
+    /// <summary>What is wrong with the command line: the word that nobody knows rather than what follows from it.</summary>
+    private static string Problem(ParseResult parsed)
+    {
+        foreach (System.CommandLine.Parsing.ParseError error in parsed.Errors)
+        {
+            if (error.Message.StartsWith(SharedOptions.UnknownOption, StringComparison.Ordinal))
+            {
+                return error.Message;
+            }
+        }
+
+        if (parsed.UnmatchedTokens is [var token, ..])
+        {
+            bool hasCommands = parsed.CommandResult.Command.Subcommands.Count > 0;
+            return token.StartsWith('-') ? $"{SharedOptions.UnknownOption} '{token}'"
+                : hasCommands ? $"unknown command '{token}'"
+                : $"'{token}' is one argument too many";
+        }
+
+        return parsed.Errors[0].Message;
+    }
 
     /// <summary>"integrityfs key add", for messages.</summary>
     private static string NameOf(ParseResult parsed)

@@ -4,10 +4,12 @@ using IntegrityFs.Keys;
 
 namespace IntegrityFs.Cli.Commands;
 
-/// <summary>Lists, adds and removes key slots. Data is not touched, because the slots all wrap the same master key.</summary>
+/// <summary>Lists, adds, changes and removes key slots. Data is not touched, because the slots all wrap the same master key.</summary>
 internal static class KeyCommand
 {
-    public static Command Build() => new("key", "List, add and remove key slots") { BuildList(), BuildAdd(), BuildRemove() };
+    private const string NewKeyOptions = "--new-key-file FILE, --new-passphrase or --new-passphrase-file FILE";
+
+    public static Command Build() => new("key", "List, add, change and remove key slots") { BuildList(), BuildAdd(), BuildChange(), BuildRemove() };
 
     private static Command BuildList()
     {
@@ -37,7 +39,7 @@ internal static class KeyCommand
         command.SetAction(parsed =>
         {
             using UnlockedDevice device = UnlockedDevice.Open(parsed.GetRequiredValue(volume), keys.Get(parsed), readOnly: false, Note);
-            using Credential credential = Credentials.ForNewSlot(newKeys.Get(parsed), "--new-key-file FILE, --new-passphrase or --new-passphrase-file FILE");
+            using Credential credential = Credentials.ForNewSlot(newKeys.Get(parsed), NewKeyOptions);
             int slot = device.Slots.Add(credential, device.Key, parsed.GetValue(label) ?? "");
             device.Slots.Write(device.Device, device.Key);
             Console.Out.WriteLine($"slot {slot} added");
@@ -45,6 +47,35 @@ internal static class KeyCommand
         });
         return command;
     }
+
+    private static Command BuildChange()
+    {
+        var keys = new KeyOptions();
+        var newKeys = new KeyOptions("new-");
+        var slot = new Argument<int>("SLOT") { Description = "Number of the slot" };
+        Argument<string> volume = SharedOptions.Volume();
+        var command = new Command("change", "Replace the key or passphrase of a slot") { slot, volume };
+        keys.AddTo(command);
+        newKeys.AddTo(command);
+        command.SetAction(parsed =>
+        {
+            using UnlockedDevice device = UnlockedDevice.Open(parsed.GetRequiredValue(volume), keys.Get(parsed), readOnly: false, Note);
+            int number = parsed.GetValue(slot);
+            if (!device.Slots.Slots.Any(s => s.Index == number))
+            {
+                throw EmptySlot(number);
+            }
+
+            using Credential credential = Credentials.ForNewSlot(newKeys.Get(parsed), NewKeyOptions);
+            device.Slots.Change(number, credential, device.Key);
+            device.Slots.Write(device.Device, device.Key);
+            Console.Out.WriteLine($"slot {number} changed");
+            return 0;
+        });
+        return command;
+    }
+
+    private static CommandFailure EmptySlot(int number) => new(Cause.Unsuitable, $"slot {number} is empty");
 
     private static Command BuildRemove()
     {
@@ -59,7 +90,7 @@ internal static class KeyCommand
             int number = parsed.GetValue(slot);
             if (number is < 0 or >= KeySlotTable.SlotCount || !device.Slots.Remove(number))
             {
-                throw new CommandFailure(Cause.Unsuitable, $"slot {number} is empty");
+                throw EmptySlot(number);
             }
 
             device.Slots.Write(device.Device, device.Key);

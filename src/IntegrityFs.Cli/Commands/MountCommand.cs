@@ -31,33 +31,38 @@ internal static class MountCommand
         Switches of mount(8): -f all but mount, -s pass over unknown options, -n, -v, -r, -w, -t TYPE.
         """;
 
-    public static int Run(string[] arguments)
+    /// <summary>Mounts. The exit code is one per cause, or mount(8)'s bits where the program is mount(8)'s helper.</summary>
+    public static int Run(string[] arguments, bool asHelper)
     {
-        if (arguments is ["--help" or "-h"])
+        if (arguments.AsSpan().ContainsAny("--help", "-h"))
         {
             Console.Out.WriteLine(Help);
+            Console.Out.WriteLine();
+            Console.Out.Write(HelpText.Examples("integrityfs mount"));
             Console.Out.WriteLine(ExitCodeText.Mount);
             return 0;
         }
 
         try
         {
-            return Mount(MountRequest.Parse(arguments));
+            return ExitCode(Mount(MountRequest.Parse(arguments)), asHelper);
         }
         catch (Exception e)
         {
             CommandFailure failure = Failures.Translate(e);
             Print(failure.Message);
-            return MountExit.From(failure.Cause);
+            return ExitCode(failure.Cause, asHelper);
         }
     }
 
-    private static int Mount(MountRequest request)
+    private static int ExitCode(Cause cause, bool asHelper) => asHelper ? MountExit.From(cause) : (int)cause;
+
+    private static Cause Mount(MountRequest request)
     {
         if (request.Options.Remount)
         {
             Remount(request);
-            return 0;
+            return Cause.None;
         }
 
         string source = RealSource(request.Source);
@@ -71,13 +76,13 @@ internal static class MountCommand
             return ServeCommand.RunInForeground(MountRequest.Parse(arguments), passphrase);
         }
 
-        int code = Launcher.Run(arguments, passphrase, Print);
-        if (code == 0 && request.Verbose)
+        Cause cause = Launcher.Run(arguments, passphrase, Print);
+        if (cause == Cause.None && request.Verbose)
         {
             Print($"{source} mounted on {target}");
         }
 
-        return code;
+        return cause;
     }
 
     private static string RealSource(string source)

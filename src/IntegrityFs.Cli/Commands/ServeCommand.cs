@@ -22,7 +22,7 @@ internal static class ServeCommand
             ProtectFromMemoryPressure();
             using ILoggerFactory loggers = LogSinks.Daemon(request.Options.LogFile, Level(request));
             using var host = new MountHost(request, pipe, loggers);
-            return host.Run(request.Options.Key);
+            return MountExit.From(host.Run(request.Options.Key));
         }
         catch (Exception e)
         {
@@ -33,7 +33,7 @@ internal static class ServeCommand
     }
 
     /// <summary>mount --foreground, and mount -f, with the passphrase where it has been asked for already.</summary>
-    public static int RunInForeground(MountRequest request, byte[]? passphrase)
+    public static Cause RunInForeground(MountRequest request, byte[]? passphrase)
     {
         Harden();
         using ILoggerFactory loggers = request.Options.LogFile is null

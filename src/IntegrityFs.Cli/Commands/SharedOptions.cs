@@ -5,6 +5,9 @@ namespace IntegrityFs.Cli.Commands;
 /// <summary>Options that several sub-commands have, so that they are called the same everywhere.</summary>
 internal static class SharedOptions
 {
+    /// <summary>How the complaint about a misspelt option begins.</summary>
+    public const string UnknownOption = "unknown option";
+
     /// <summary>The volume.</summary>
     public static Argument<string> Volume() => Checked(new Argument<string>("IMAGE_OR_DEVICE") { Description = "Image file or block device" });
 
@@ -19,7 +22,7 @@ internal static class SharedOptions
             {
                 if (token.Value.StartsWith('-'))
                 {
-                    result.AddError($"unknown option '{token.Value}'");
+                    result.AddError($"{UnknownOption} '{token.Value}'");
                 }
             }
         });
@@ -38,7 +41,7 @@ internal sealed class KeyOptions
     public KeyOptions(string prefix = "")
     {
         string which = prefix.Length == 0 ? "" : " of the new slot";
-        _keyFile = new Option<string?>($"--{prefix}key-file") { Description = $"File with the key{which}", HelpName = "FILE" };
+        _keyFile = new Option<string?>($"--{prefix}key-file") { Description = $"File with the key{which}; also keyring:NAME or credential:NAME", HelpName = "FILE" };
         _passphrase = new Option<bool>($"--{prefix}passphrase") { Description = $"Ask for the passphrase{which}" };
         _passphraseFile = new Option<string?>($"--{prefix}passphrase-file") { Description = $"File with the passphrase{which}", HelpName = "FILE" };
         if (prefix.Length == 0)

@@ -58,15 +58,20 @@ internal static class UmountCommand
         Usage: integrityfs umount [-l] [-f] [-v] DIRECTORY
           -l   detach now, close when nobody uses it any more
           -f   give up requests that wait for a daemon that does not answer
+          -v   say what is done
         Returns after the daemon has committed and closed the volume (not with -l).
-        Exit codes: 0, or mount(8)'s bits (32 refused, 33 usage).
+        Switches of umount(8) that need nothing here: -n, -r, -i, -c, -t TYPE, -N NS.
         """;
 
-    public static int Run(string[] arguments)
+    /// <summary>Unmounts. The exit code is one per cause, or mount(8)'s bits where the program is umount(8)'s helper.</summary>
+    public static int Run(string[] arguments, bool asHelper)
     {
-        if (arguments is ["--help" or "-h"])
+        if (arguments.AsSpan().ContainsAny("--help", "-h"))
         {
             Console.Out.WriteLine(Help);
+            Console.Out.WriteLine();
+            Console.Out.Write(HelpText.Examples("integrityfs umount"));
+            Console.Out.WriteLine(ExitCodeText.Mount);
             return 0;
         }
 
@@ -79,7 +84,7 @@ internal static class UmountCommand
         {
             CommandFailure failure = Failures.Translate(e);
             Console.Error.WriteLine($"umount.integrityfs: {failure.Message}");
-            return MountExit.From(failure.Cause);
+            return asHelper ? MountExit.From(failure.Cause) : (int)failure.Cause;
         }
     }
 

@@ -14,11 +14,11 @@ internal static class Launcher
     /// <summary>Hidden first argument of the daemon.</summary>
     public const string DaemonVerb = "serve-internal";
 
-    /// <summary>Runs until the daemon is ready; returns the exit code of the mount helper.</summary>
+    /// <summary>Runs until the daemon is ready; returns why it is not, or None.</summary>
     /// <param name="arguments">The daemon's, without its verb.</param>
     /// <param name="passphrase">Handed over on standard input and zeroed; null for none.</param>
     /// <param name="print">Receives the daemon's lines.</param>
-    public static int Run(IReadOnlyList<string> arguments, byte[]? passphrase, Action<string> print)
+    public static Cause Run(IReadOnlyList<string> arguments, byte[]? passphrase, Action<string> print)
     {
         (SafeFileHandle reportsOut, SafeFileHandle reportsIn) = Descriptors.OpenPipe();
         (SafeFileHandle secretOut, SafeFileHandle secretIn) = Descriptors.OpenPipe();
@@ -42,7 +42,7 @@ internal static class Launcher
     }
 
     /// <summary>Reads reports until one decides.</summary>
-    private static int Follow(FileStream stream, int process, Action<string> print)
+    private static Cause Follow(FileStream stream, int process, Action<string> print)
     {
         while (StatusFrame.Read(stream) is { } report)
         {
@@ -52,11 +52,11 @@ internal static class Launcher
                     print(report.Text);
                     break;
                 case StatusKind.Ready:
-                    return 0;
+                    return Cause.None;
                 default:
                     print(report.Text);
                     ChildProcess.Wait(process);
-                    return MountExit.From(report.Cause);
+                    return report.Cause;
             }
         }
 
@@ -64,7 +64,7 @@ internal static class Launcher
         print(status > 128
             ? $"the daemon was killed by signal {status - 128} before it was ready"
             : $"the daemon ended with status {status} before it was ready");
-        return MountExit.From(Cause.Internal);
+        return Cause.Internal;
     }
 
     private static void Stop(PosixSignalContext context, int process)

@@ -53,8 +53,8 @@ internal sealed class MountHost : IDisposable
         _logger = loggers.CreateLogger("IntegrityFs");
     }
 
-    /// <summary>Mounts, serves until the mount is gone, and returns the exit code.</summary>
-    public int Run(KeySource key)
+    /// <summary>Mounts, serves until the mount is gone, and returns why that was not possible, or None.</summary>
+    public Cause Run(KeySource key)
     {
         using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
@@ -65,7 +65,7 @@ internal sealed class MountHost : IDisposable
             if (_request.Fake)
             {
                 _readiness.Ready();
-                return 0;
+                return Cause.None;
             }
 
             Mount();
@@ -76,7 +76,7 @@ internal sealed class MountHost : IDisposable
             CloseQuietly();
             Log.Refused(_logger, failure.Message);
             _readiness.Failed(failure.Cause, failure.Message);
-            return MountExit.From(failure.Cause);
+            return failure.Cause;
         }
 
         return Serve();
@@ -196,7 +196,7 @@ internal sealed class MountHost : IDisposable
         return option.Contains(',', StringComparison.Ordinal) ? $"{option[..value]}\"{option[value..]}\"" : option;
     }
 
-    private int Serve()
+    private Cause Serve()
     {
         using ControlServer? control = OpenControl();
         Log.Serving(_logger, _open!.Volume.Uuid, _server!.Connection?.Type ?? "");
@@ -208,11 +208,11 @@ internal sealed class MountHost : IDisposable
         FuseExit exit = _server.WaitForExit();
         if (_panic is not null)
         {
-            return MountExit.Failure;
+            return Cause.Integrity;
         }
 
         Log.Ended(_logger, exit.Reason.ToString(), exit.CloseFailure?.Message ?? "closed in order");
-        return exit.CloseFailure is null ? 0 : MountExit.Failure;
+        return exit.CloseFailure is null ? Cause.None : Cause.System;
     }
 
     /// <summary>The mount is gone and nobody is in the file system any more.</summary>
@@ -251,6 +251,9 @@ internal sealed class MountHost : IDisposable
         }
     }
 
+    /// <summary>After mount -o remount,ro, of which a FUSE server is not told.</summary>
+    private bool IsReadOnlyForTheKernel() => MountTable.Find(_request.Target)?.Options.Split(',').Contains("ro") ?? false;
+
     private string Answer(string request)
     {
         switch (request)
@@ -259,7 +262,7 @@ internal sealed class MountHost : IDisposable
                 return string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}\n");
             case "status":
                 return MountStatus.Describe(
-                    _request, _open!.Volume.Status(), _open.Volume.Recovery, _server!.Connection, _fileSystem!.Faults, _errors);
+                    _request, _open!.Volume.Status(), _open.Volume.Recovery, _server!.Connection, _fileSystem!.Faults, _errors, _fileSystem.IsReadOnly || IsReadOnlyForTheKernel());
             case "sync" or "remount ro":
                 if (!_open!.Volume.IsReadOnly)
                 {

@@ -10,7 +10,7 @@ namespace IntegrityFs.Cli.Daemon;
 internal static class MountStatus
 {
     public static string Describe(
-        MountRequest request, VolumeStatus volume, RecoveryReport recovery, FuseConnection? connection, FaultCounts faults, RecentErrors errors) => JsonText.Object(json =>
+        MountRequest request, VolumeStatus volume, RecoveryReport recovery, FuseConnection? connection, FaultCounts faults, RecentErrors errors, bool readOnly) => JsonText.Object(json =>
     {
         json.WriteString("device", request.Source);
         json.WriteString("mountPoint", request.Target);
@@ -19,7 +19,7 @@ internal static class MountStatus
         json.WriteString("uuid", volume.Uuid);
         json.WriteString("label", volume.Label);
         json.WriteString("mode", connection?.Type);
-        json.WriteBoolean("readOnly", volume.ReadOnly);
+        json.WriteBoolean("readOnly", volume.ReadOnly || readOnly);
         json.WriteString("fault", volume.Fault);
         json.WriteString("freshness", "not anchored");
         json.WriteBoolean("syncfsDelivered", connection?.DeliversSync ?? false);
