@@ -290,7 +290,8 @@ public sealed class FuseServer : IDisposable
         return new FuseExit(reason, _state.FinishFailure);
     }
 
-    private IEnumerable<Measurement<long>> MeasureRequests()
+    /// <summary>How many requests of each operation the kernel has sent since the mount.</summary>
+    public IEnumerable<KeyValuePair<string, long>> RequestCounts()
     {
         if (_session is not { } session)
         {
@@ -302,8 +303,11 @@ public sealed class FuseServer : IDisposable
             long count = session.Count(operation);
             if (count > 0)
             {
-                yield return new Measurement<long>(count, new KeyValuePair<string, object?>("operation", operation.ToString()));
+                yield return new KeyValuePair<string, long>(operation.ToString().ToLowerInvariant(), count);
             }
         }
     }
+
+    private IEnumerable<Measurement<long>> MeasureRequests() =>
+        RequestCounts().Select(c => new Measurement<long>(c.Value, new KeyValuePair<string, object?>("operation", c.Key)));
 }

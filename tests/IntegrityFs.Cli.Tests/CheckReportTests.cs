@@ -52,10 +52,11 @@ public sealed class CheckReportTests
         errors.Write(new LogLine(LogLevel.Information, "x", "not an error", null));
         var connection = new FuseConnection("fuseblk", 45, 1 << 20, 4, true, true, true, true);
         using JsonDocument json = JsonDocument.Parse(MountStatus.Describe(
-            MountRequest.Parse(["/img", "/mnt", "-o", "errors=remount-ro"]), Status(), new RecoveryReport { WasInUse = true, Transactions = 3 }, connection, default, errors, readOnly: true));
+            MountRequest.Parse(["/img", "/mnt", "-o", "errors=remount-ro"]), Status(), new RecoveryReport { WasInUse = true, Transactions = 3 }, connection, default, errors, readOnly: true, [new("lookup", 5)]));
         JsonElement root = json.RootElement;
         Assert.Equal("not anchored", root.GetProperty("freshness").GetString());
         Assert.True(root.GetProperty("readOnly").GetBoolean());
+        Assert.Equal(5, root.GetProperty("requests").GetProperty("lookup").GetInt64());
         Assert.Equal("fuseblk", root.GetProperty("mode").GetString());
         Assert.True(root.GetProperty("syncfsDelivered").GetBoolean());
         Assert.Equal("remount-ro", root.GetProperty("errorPolicy").GetString());

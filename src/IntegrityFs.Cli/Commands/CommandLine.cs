@@ -105,7 +105,7 @@ internal static class CommandLine
     }
 
     // Not a RootCommand: that takes its name from argv[0], and "mkfs.integrityfs" would collide with the command mkfs.
-    private static Command Build()
+    internal static Command Build()
     {
         var root = new Command(ProgramName, "A POSIX filesystem in user space whose contents and metadata are protected by one HMAC per block.")
         {

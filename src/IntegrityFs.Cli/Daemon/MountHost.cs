@@ -262,7 +262,7 @@ internal sealed class MountHost : IDisposable
                 return string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}\n");
             case "status":
                 return MountStatus.Describe(
-                    _request, _open!.Volume.Status(), _open.Volume.Recovery, _server!.Connection, _fileSystem!.Faults, _errors, _fileSystem.IsReadOnly || IsReadOnlyForTheKernel());
+                    _request, _open!.Volume.Status(), _open.Volume.Recovery, _server!.Connection, _fileSystem!.Faults, _errors, _fileSystem.IsReadOnly || IsReadOnlyForTheKernel(), _server.RequestCounts());
             case "sync" or "remount ro":
                 if (!_open!.Volume.IsReadOnly)
                 {

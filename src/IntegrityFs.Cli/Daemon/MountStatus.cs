@@ -10,7 +10,7 @@ namespace IntegrityFs.Cli.Daemon;
 internal static class MountStatus
 {
     public static string Describe(
-        MountRequest request, VolumeStatus volume, RecoveryReport recovery, FuseConnection? connection, FaultCounts faults, RecentErrors errors, bool readOnly) => JsonText.Object(json =>
+        MountRequest request, VolumeStatus volume, RecoveryReport recovery, FuseConnection? connection, FaultCounts faults, RecentErrors errors, bool readOnly, IEnumerable<KeyValuePair<string, long>> requests) => JsonText.Object(json =>
     {
         json.WriteString("device", request.Source);
         json.WriteString("mountPoint", request.Target);
@@ -48,6 +48,13 @@ internal static class MountStatus
         json.WriteEndObject();
         WriteRecovery(json, recovery);
         WriteConnection(json, connection);
+        json.WriteStartObject("requests");
+        foreach ((string operation, long count) in requests)
+        {
+            json.WriteNumber(operation, count);
+        }
+
+        json.WriteEndObject();
         json.WriteStartArray("lastErrors");
         foreach ((DateTimeOffset time, string message) in errors.Snapshot())
         {
