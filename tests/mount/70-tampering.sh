@@ -7,7 +7,8 @@
 . "$(dirname "$0")/lib.bash"
 only_integrityfs
 need python3
-start small 8M --journal-size 1M
+make_volume small 8M --journal-size 1M >/dev/null || bail "topic $TOPIC could not format a volume"
+mount_volume small || bail "topic $TOPIC could not mount a volume"
 D=$(dir_of small)
 I=$(image_of small)
 HITS=0
@@ -127,12 +128,29 @@ named_in_log() {
   local at; for at in $(python3 "$WORK/blocks.py" find "$WORK/pristine" b 1 7); do
     cp --sparse=always "$WORK/pristine" "$I"; flip "$I" $((at + 99)); mount_volume small ro
     cat "$D/tree/b" >/dev/null 2>&1 && { umount_volume small; continue; }
-    umount_volume small; cat "$(daemon_log_of small)"; grep -Eqi 'block' "$(daemon_log_of small)" || fail "the log does not name the block"
-    same "lines for one bad block" 1 "$(grep -Eic 'mismatch|authentic|integrity|tag' "$(daemon_log_of small)")"
+    cat "$D/tree/b" >/dev/null 2>&1 || true; local inode; inode=$(stat -c %i "$D/tree/b")
+    umount_volume small; cat "$(daemon_log_of small)"
+    local line; line=$(grep 'not authentic' "$(daemon_log_of small)") || fail "the log does not tell"
+    same "lines for one bad block" 1 "$(wc -l <<<"$line")"
+    local part; for part in "inode $inode," 'path /tree/b,' "offset $((7 * 4096))"; do grep -qF "$part" <<<"$line" || fail "the line does not say '$part'"; done
+    local block; block=$(sed -n 's/.*zone Data, block \([0-9]*\),.*/\1/p' <<<"$line"); [ -n "$block" ] || fail "the line does not say which block"
+    same "place of that block" "$at" "$("$INTEGRITYFS" dump --json --key-file "$(key_of small)" path /tree/b "$I" | python3 -c "
+import json, sys
+print(*[e['deviceOffset'] + 4096 * ($block - e['block']) for e in json.load(sys.stdin)['extents'] if e['block'] <= $block < e['block'] + e['length'] // 4096])")"
     return 0
   done; fail "no flip was noticed"
 }
-it "One bad block is one log line, which names it" named_in_log
+it "One bad block is one log line, which names block, inode, path and offset" named_in_log
+
+wrong_key() {
+  local before; (umask 077; head -c 32 /dev/urandom >"$WORK/wrong"); cp --sparse=always "$WORK/pristine" "$I"; before=$(sha256sum <"$I")
+  refused_with 11 "$INTEGRITYFS" mount "$I" "$D" -o "keyfile=$WORK/wrong"; refused mountpoint -q "$D"
+  refused_with 11 "$INTEGRITYFS" dump --key-file "$WORK/wrong" superblock "$I"
+  refused_with 11 "$INTEGRITYFS" key add --key-file "$WORK/wrong" --new-key-file "$WORK/wrong" "$I"
+  refused "$INTEGRITYFS" fsck -y --key-file "$WORK/wrong" "$I"
+  same "the image" "$before" "$(sha256sum <"$I")"
+}
+it "A wrong key is refused with a code of its own, and nothing is written" wrong_key
 
 checker_sees() {
   local at status hits=0; for at in $(python3 "$WORK/blocks.py" find "$WORK/pristine" c 1 3); do
