@@ -52,9 +52,21 @@ internal enum Mutation
     /// <summary>fsync returns without a commit.</summary>
     SyncDoesNothing = 1 << 14,
 
-    /// <summary>The tag of an image is computed before its last change.</summary>
+    /// <summary>Tags are computed for the version before.</summary>
     StaleTag = 1 << 15,
 
     /// <summary>The second superblock is never written.</summary>
     SingleSuperblock = 1 << 16,
+
+    /// <summary>Blocks written in place follow the commit that holds their tags.</summary>
+    TagsBeforeData = 1 << 17,
+
+    /// <summary>The last image of a transaction is journalled without its tag.</summary>
+    UnjournalledTag = 1 << 18,
+
+    /// <summary>A commit record is accepted whatever its MAC.</summary>
+    IgnoreCommitMac = 1 << 19,
+
+    /// <summary>Recovery gives the journal up before it has brought it home.</summary>
+    RecoveryForgetsJournal = 1 << 20,
 }

@@ -48,7 +48,7 @@ internal sealed class CachedBlock
     public unsafe Span<byte> Span(int size) => new((void*)Address, size);
 }
 
-internal sealed class BlockCache(int capacity, int blockSize) : IDisposable
+internal sealed class BlockCache(int capacity, int blockSize, Func<bool>? allowBuffer = null) : IDisposable
 {
     private const int SlabBytes = 1 << 20;
     private readonly Dictionary<long, CachedBlock> _map = new(capacity);
@@ -291,7 +291,12 @@ internal sealed class BlockCache(int capacity, int blockSize) : IDisposable
 
     private void AddSlab()
     {
-        int blocks = Math.Max(1, Math.Min(SlabBytes / blockSize, Math.Max(8, capacity / 8)));
+        if (allowBuffer is not null && !allowBuffer())
+        {
+            throw new OutOfMemoryException("no memory for another block of the cache");
+        }
+
+        int blocks = allowBuffer is not null ? 1 : Math.Max(1, Math.Min(SlabBytes / blockSize, Math.Max(8, capacity / 8)));
         var slab = new AlignedMemory(blocks * blockSize);
         _slabs.Add(slab);
         for (int i = blocks - 1; i >= 0; i--)

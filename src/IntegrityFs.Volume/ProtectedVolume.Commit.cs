@@ -153,17 +153,27 @@ public sealed partial class ProtectedVolume
         ulong sequence = _nextSequence;
         ulong id = Freeze();
         int images = PrepareWork(out int inPlace);
-        _lanes.TagAll(_tagWork, images + inPlace, sequence);
+        _lanes.TagAll(_tagWork, images + inPlace, (Mutations & Mutation.StaleTag) != 0 ? sequence - 1 : sequence);
         int entries = BuildEntries(images + inPlace);
         if ((Mutations & Mutation.CheckpointBeforeCommit) != 0)
         {
             WriteHomeEarly(0, images);
         }
 
-        WriteHomeEarly(images, inPlace);
+        bool dataFirst = (Mutations & Mutation.TagsBeforeData) == 0;
+        if (dataFirst)
+        {
+            WriteHomeEarly(images, inPlace);
+        }
+
         MakeRoom(JournalLog.BlocksFor(entries, images, BlockSize));
         PendingRelease? release = Volatile.Read(ref _release);
         ulong firstImage = _journal.Append(sequence, _entries.AsSpan(0, entries), _images.AsSpan(0, images));
+        if (!dataFirst)
+        {
+            WriteHomeEarly(images, inPlace);
+        }
+
         if ((Mutations & Mutation.SkipCommitFlush) == 0)
         {
             CompleteRelease(release);
@@ -278,6 +288,11 @@ public sealed partial class ProtectedVolume
             ref TagWork work = ref _tagWork[i];
             JournalEntryKind kind = _items[i].InPlace ? JournalEntryKind.InPlace : JournalEntryKind.Image;
             _entries[count++] = new JournalEntry(kind, work.Purpose, work.Block, work.Tag, 0);
+        }
+
+        if (tagged > 0 && (Mutations & Mutation.UnjournalledTag) != 0)
+        {
+            _entries[count - 1] = _entries[count - 1] with { Tag = default };
         }
 
         return count;

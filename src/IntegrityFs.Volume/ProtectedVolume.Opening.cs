@@ -106,6 +106,7 @@ public sealed partial class ProtectedVolume
     {
         var scanner = new JournalScanner(device, geometry, authenticators)
         {
+            IgnoreMac = (options.Mutations & Mutation.IgnoreCommitMac) != 0,
             IgnoreChain = (options.Mutations & Mutation.IgnoreChain) != 0,
             VerifyNothing = (options.Mutations & Mutation.VerifyNothing) != 0,
             ReplayTorn = (options.Mutations & Mutation.ReplayTorn) != 0,
@@ -118,6 +119,7 @@ public sealed partial class ProtectedVolume
     private static List<Guid> FindUuids(IDevice device)
     {
         var found = new List<Guid>();
+        DeviceException? failure = null;
         using var buffer = new AlignedMemory(SuperblockLayout.Size);
         for (int copy = 0; copy < VolumeGeometry.HeaderCopies; copy++)
         {
@@ -126,7 +128,16 @@ public sealed partial class ProtectedVolume
                 break;
             }
 
-            device.Read(VolumeGeometry.SuperblockOffset(copy), buffer.Span);
+            try
+            {
+                device.Read(VolumeGeometry.SuperblockOffset(copy), buffer.Span);
+            }
+            catch (DeviceException e)
+            {
+                failure = e;
+                continue;
+            }
+
             var uuid = new Guid(buffer.Span.Slice(SuperblockLayout.UuidOffset, SuperblockLayout.UuidSize), bigEndian: true);
             if (Superblock.HasMagic(buffer.Span) && !found.Contains(uuid))
             {
@@ -134,8 +145,8 @@ public sealed partial class ProtectedVolume
             }
         }
 
-        return found.Count > 0
-            ? found
+        return found.Count > 0 ? found
+            : failure is not null ? throw failure
             : throw new IntegrityException(Zone.Superblock, 0, $"{device.Name}: no superblock found: not an IntegrityFs volume");
     }
 
@@ -218,6 +229,11 @@ public sealed partial class ProtectedVolume
     {
         lock (_checkpointLock)
         {
+            if ((Mutations & Mutation.RecoveryForgetsJournal) != 0)
+            {
+                WriteSuperblockPair(_superblock with { Tail = _pendingHead, Chain = _pendingChain.ToArray(), NextSequence = _nextSequence });
+            }
+
             CheckpointLocked();
             WriteSuperblockPair(_superblock with
             {

@@ -59,7 +59,7 @@ public sealed partial class ProtectedVolume : IVolume, ILeaseOwner, IDisposable
             VerifyNothing = (options.Mutations & Mutation.VerifyNothing) != 0,
             WrongSlot = (options.Mutations & Mutation.WrongSlot) != 0,
         };
-        _cache = new BlockCache(capacity, geometry.BlockSize);
+        _cache = new BlockCache(capacity, geometry.BlockSize, options.AllowBuffer);
         _allocator = new Allocator(geometry.BlockSize, geometry.TotalBlocks);
         _lanes = new HashLanes(authenticators, geometry.BlockSize, options.HashLanes);
         _journal = new JournalLog(device, geometry, authenticators, superblock.Tail, scan.End, scan.Chain)

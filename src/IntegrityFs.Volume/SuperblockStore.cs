@@ -12,6 +12,7 @@ internal sealed class SuperblockStore(IDevice device, AuthenticatorPool authenti
 {
     private readonly AlignedMemory _buffer = new(SuperblockLayout.Size);
     private readonly byte[] _mac = new byte[SuperblockLayout.MacSize];
+    private DeviceException? _failure;
 
     /// <summary>The newest authentic copy of this volume; tells whether the other one needs repair.</summary>
     public Superblock ReadNewest(Guid uuid, out bool otherIsOlderOrBad)
@@ -20,6 +21,11 @@ internal sealed class SuperblockStore(IDevice device, AuthenticatorPool authenti
         Superblock? second = ReadCopy(1, uuid, out bool secondMagic);
         otherIsOlderOrBad = first is null || second is null || first.Generation != second.Generation;
         Superblock? newest = first is null || (second is not null && second.Generation > first.Generation) ? second : first;
+        if (newest is null && _failure is not null)
+        {
+            throw _failure;
+        }
+
         if (newest is null)
         {
             throw new IntegrityException(Zone.Superblock, 0, firstMagic || secondMagic
@@ -46,6 +52,8 @@ internal sealed class SuperblockStore(IDevice device, AuthenticatorPool authenti
     /// <inheritdoc/>
     public void Dispose() => _buffer.Dispose();
 
+    /// <summary>One copy where it is authentic. What is not, or cannot be read, is asked for once more before it counts as
+    /// bad; a device that fails is thrown only where the other copy does not help.</summary>
     private Superblock? ReadCopy(int copy, Guid uuid, out bool magic)
     {
         magic = false;
@@ -54,16 +62,27 @@ internal sealed class SuperblockStore(IDevice device, AuthenticatorPool authenti
             return null;
         }
 
-        device.Read(VolumeGeometry.SuperblockOffset(copy), _buffer.Span);
-        magic = Superblock.HasMagic(_buffer.Span);
-        authenticators.Current.MacOfSuperblock(_buffer.Span, _mac);
-        bool authentic = CryptographicOperations.FixedTimeEquals(_mac, _buffer.Span.Slice(SuperblockLayout.MacOffset, SuperblockLayout.MacSize));
-        if (!authentic)
+        for (int attempt = 0; attempt < 2; attempt++)
         {
-            return null;
+            try
+            {
+                device.Read(VolumeGeometry.SuperblockOffset(copy), _buffer.Span);
+            }
+            catch (DeviceException e)
+            {
+                _failure = e;
+                continue;
+            }
+
+            magic |= Superblock.HasMagic(_buffer.Span);
+            authenticators.Current.MacOfSuperblock(_buffer.Span, _mac);
+            if (CryptographicOperations.FixedTimeEquals(_mac, _buffer.Span.Slice(SuperblockLayout.MacOffset, SuperblockLayout.MacSize)))
+            {
+                Superblock superblock = Superblock.Read(_buffer.Span);
+                return superblock.Uuid == uuid ? superblock : null;
+            }
         }
 
-        Superblock superblock = Superblock.Read(_buffer.Span);
-        return superblock.Uuid == uuid ? superblock : null;
+        return null;
     }
 }

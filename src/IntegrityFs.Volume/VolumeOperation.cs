@@ -260,7 +260,12 @@ internal sealed class VolumeOperation(ProtectedVolume volume, BlockCache cache, 
                 continue;
             }
 
-            cache.ReturnBuffer(block.Address);
+            if (block.Address != undo.OldAddress)
+            {
+                // Equal where there was no memory for the new buffer.
+                cache.ReturnBuffer(block.Address);
+            }
+
             if (block.Purpose == BlockPurpose.Bitmap)
             {
                 allocator.Forget(allocator.GroupOf(block.Number));

@@ -53,6 +53,10 @@ public sealed class VolumeOptions
     public TimeProvider Clock { get; init; } = TimeProvider.System;
 
     internal Mutation Mutations { get; init; }
+
+    /// <summary>Asked before the block cache takes memory for one more buffer; false is "out of memory". For the harness:
+    /// without it the cache takes many at once and asks nobody.</summary>
+    internal Func<bool>? AllowBuffer { get; init; }
 }
 
 /// <summary>How a volume is made.</summary>

@@ -32,6 +32,9 @@ public sealed record SubjectOptions
     public byte Identity { get; init; } = 1;
 
     internal Mutation Mutations { get; init; }
+
+    /// <summary>A defect planted between the floors above the volume.</summary>
+    internal UpperDefect Defect { get; init; }
 }
 
 /// <summary>IntegrityFs as a subject of the harness.</summary>
@@ -52,6 +55,10 @@ public sealed class IntegrityFsSubject(SubjectOptions options) : ICrashSubject
 
     internal VolumeGeometry Geometry => _geometry;
 
+    internal ReadOnlySpan<byte> MasterKey => _key;
+
+    internal SubjectOptions Options => options;
+
     /// <inheritdoc/>
     public void Format(IDevice device)
     {
@@ -71,7 +78,12 @@ public sealed class IntegrityFsSubject(SubjectOptions options) : ICrashSubject
 
     /// <inheritdoc/>
     public IMountedSubject Mount(IDevice device, TimeProvider clock, bool readOnly) =>
-        new Mounted(device, _key, clock, VolumeOptionsFor(clock, readOnly));
+        Mount(device, clock, readOnly, null);
+
+    /// <summary>As <see cref="Mount(IDevice, TimeProvider, bool)"/>; <paramref name="allowBuffer"/> is asked before memory
+    /// is taken for a block.</summary>
+    internal IMountedSubject Mount(IDevice device, TimeProvider clock, bool readOnly, Func<bool>? allowBuffer) =>
+        new Mounted(device, _key, clock, VolumeOptionsFor(clock, readOnly, allowBuffer), options.Defect);
 
     /// <inheritdoc/>
     public DeviceRegion? RegionOf(long offset)
@@ -101,7 +113,7 @@ public sealed class IntegrityFsSubject(SubjectOptions options) : ICrashSubject
         return offsets;
     });
 
-    private VolumeOptions VolumeOptionsFor(TimeProvider clock, bool readOnly) => new()
+    internal VolumeOptions VolumeOptionsFor(TimeProvider clock, bool readOnly, Func<bool>? allowBuffer = null) => new()
     {
         ReadOnly = readOnly,
         CacheBytes = 1 << 20,
@@ -110,6 +122,7 @@ public sealed class IntegrityFsSubject(SubjectOptions options) : ICrashSubject
         InPlaceThreshold = options.InPlaceThreshold,
         Mutations = options.Mutations,
         CommitInterval = TimeSpan.FromDays(1),
+        AllowBuffer = allowBuffer,
     };
 
     private sealed class Mounted : IMountedSubject
@@ -118,12 +131,14 @@ public sealed class IntegrityFsSubject(SubjectOptions options) : ICrashSubject
         private readonly ProtectedVolume _volume;
         private readonly PosixFileSystem _files;
 
-        public Mounted(IDevice device, byte[] key, TimeProvider clock, VolumeOptions volumeOptions)
+        public Mounted(IDevice device, byte[] key, TimeProvider clock, VolumeOptions volumeOptions, UpperDefect defect)
         {
             _volume = ProtectedVolume.Open(device, key, volumeOptions);
             try
             {
-                _files = new PosixFileSystem(CatalogStore.Open(_volume, _log), clock, _log);
+                ICatalog catalog = DefectiveCatalog.Wrap(CatalogStore.Open(_volume, _log), _volume, defect);
+                _files = new PosixFileSystem(catalog, clock, _log);
+                Files = DefectiveFiles.Wrap(_files, catalog, defect);
                 _files.RecoverOrphans();
                 if (_volume.Recovery.LostBlocks.Count > 0)
                 {
@@ -137,7 +152,7 @@ public sealed class IntegrityFsSubject(SubjectOptions options) : ICrashSubject
             }
         }
 
-        public IFileSystem Files => _files;
+        public IFileSystem Files { get; }
 
         public long FreeBlocks => _volume.FreeBlocks;
 

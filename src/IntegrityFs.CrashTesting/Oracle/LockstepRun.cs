@@ -213,8 +213,7 @@ internal sealed class LockstepRun
             return result.Error;
         }
 
-        bool partial = result.Error == Errno.OK && operation.MaySplit && result.Done > 0 && result.Done < operation.Length
-            && operation.Verb != Verb.Copy;
+        bool partial = result.Error == Errno.OK && operation.MaySplit && result.Done > 0 && result.Done < operation.Length;
         return _modelExecutor.Execute(partial ? operation with { Length = result.Done } : operation).Error;
     }
 
