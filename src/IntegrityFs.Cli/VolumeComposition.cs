@@ -107,11 +107,15 @@ internal sealed class OpenVolume : IDisposable
 
     public ProtectedVolume Volume { get; }
 
-    public static OpenVolume Open(UnlockedDevice unlocked, VolumeOptions options)
+    /// <param name="unlocked">The device; this object takes it.</param>
+    /// <param name="options">How to open.</param>
+    /// <param name="below">What a crash test puts between volume and device.</param>
+    public static OpenVolume Open(UnlockedDevice unlocked, VolumeOptions options, Func<IDevice, IDevice>? below = null)
     {
         try
         {
-            return new OpenVolume(unlocked, ProtectedVolume.Open(unlocked.Device, unlocked.Key.Bytes, options));
+            IDevice device = below?.Invoke(unlocked.Device) ?? unlocked.Device;
+            return new OpenVolume(unlocked, ProtectedVolume.Open(device, unlocked.Key.Bytes, options));
         }
         catch
         {

@@ -84,7 +84,7 @@ internal static class MkfsCommand
         return new MkfsRequest(path, key, bytes, (int)block, journal, label ?? "", identity, force, json);
     }
 
-    private static string Create(MkfsRequest request)
+    internal static string Create(MkfsRequest request)
     {
         bool exists = File.Exists(request.Path);
         SignatureReport? signatures = exists ? CheckTarget(request) : null;

@@ -32,6 +32,7 @@ internal sealed class MountHost : IDisposable
     private readonly IReadiness _readiness;
     private readonly ILoggerFactory _loggers;
     private readonly ILogger _logger;
+    private readonly IMountTaps? _taps;
     private readonly RecentErrors _errors = new(TimeProvider.System);
     private readonly Lock _stage = new();
     private OpenVolume? _open;
@@ -43,8 +44,9 @@ internal sealed class MountHost : IDisposable
     private bool _stopRequested;
     private string? _panic;
 
-    public MountHost(MountRequest request, IReadiness readiness, ILoggerFactory loggers)
+    public MountHost(MountRequest request, IReadiness readiness, ILoggerFactory loggers, IMountTaps? taps = null)
     {
+        _taps = taps;
         _request = request;
         _readiness = readiness;
         _loggers = loggers;
@@ -107,7 +109,7 @@ internal sealed class MountHost : IDisposable
             DataMode = Options.Data,
             ZeroOnMismatch = Options.Errors == ErrorPolicy.Zero,
             Logger = _loggers.CreateLogger("IntegrityFs.Volume"),
-        });
+        }, _taps is null ? null : _taps.Below);
         _background = new BackgroundWork(_open.Volume);
         ReportRecovery(_open.Volume.Recovery);
         if (Options.Errors == ErrorPolicy.Zero)
@@ -164,7 +166,7 @@ internal sealed class MountHost : IDisposable
             source = _loop.Path;
         }
 
-        _server = new FuseServer(_fileSystem!, new FuseServerOptions
+        _server = new FuseServer(_taps?.Above(_fileSystem!) ?? _fileSystem!, new FuseServerOptions
         {
             Threads = Options.Threads,
             MaxTransfer = Options.MaxRead == 0 ? FuseServerOptions.LargestTransfer : Options.MaxRead,
@@ -273,7 +275,7 @@ internal sealed class MountHost : IDisposable
             case "remount rw":
                 return _open!.Volume.IsReadOnly ? "the volume is open read-only; unmount it and mount it again\n" : "ok\n";
             default:
-                return "unknown request\n";
+                return _taps?.Answer(request) ?? "unknown request\n";
         }
     }
 
@@ -322,6 +324,12 @@ internal sealed class MountHost : IDisposable
     private void Stop(PosixSignalContext context)
     {
         context.Cancel = true;
+        Stop();
+    }
+
+    /// <summary>Ends the mount in good order, as SIGTERM does.</summary>
+    public void Stop()
+    {
         lock (_stage)
         {
             if (!_mounting)

@@ -56,7 +56,7 @@ internal static unsafe class ChildProcess
         return (status & 0x7f) == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f);
     }
 
-    private static List<string> Environment()
+    internal static List<string> Environment()
     {
         var list = new List<string>();
         foreach (System.Collections.DictionaryEntry entry in System.Environment.GetEnvironmentVariables())
@@ -67,7 +67,7 @@ internal static unsafe class ChildProcess
         return list;
     }
 
-    private static byte** MakeVector(IReadOnlyList<string> texts)
+    internal static byte** MakeVector(IReadOnlyList<string> texts)
     {
         var vector = (byte**)NativeMemory.AllocZeroed((nuint)texts.Count + 1, (nuint)sizeof(byte*));
         for (int i = 0; i < texts.Count; i++)
@@ -78,7 +78,7 @@ internal static unsafe class ChildProcess
         return vector;
     }
 
-    private static void FreeVector(byte** vector)
+    internal static void FreeVector(byte** vector)
     {
         for (int i = 0; vector[i] != null; i++)
         {

@@ -25,6 +25,9 @@ public enum TraceEventKind : byte
 
     /// <summary>A text of the caller.</summary>
     Mark,
+
+    /// <summary>A write that was durable when it completed (FUA), whatever became of those before it.</summary>
+    DurableWrite,
 }
 
 /// <summary>One event.</summary>

@@ -40,6 +40,13 @@ public sealed record CrashPoint(int Number, int Event, IReadOnlyList<WriteUnit> 
                     Split(events[i], i, pending);
                     changed = true;
                     break;
+                case TraceEventKind.DurableWrite:
+                    Split(events[i], i, pending);
+                    points.Add(new CrashPoint(points.Count, i, durable, [.. pending]));
+                    durable = [.. pending.Where(unit => unit.Event == i)];
+                    pending.RemoveAll(unit => unit.Event == i);
+                    changed = pending.Count > 0;
+                    break;
                 case TraceEventKind.FlushStart:
                     starts[events[i].Number] = i;
                     break;

@@ -11,5 +11,7 @@ internal static class CrashtestCommand
     {
         // One line each, in the order of --help.
         RunCommand.Build(),
+        RecordCommand.Build(),
+        MarkCommand.Build(),
     };
 }
