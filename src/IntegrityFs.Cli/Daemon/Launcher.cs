@@ -73,7 +73,10 @@ internal static class Launcher
         _ = kill(process, SIGTERM);
     }
 
-    private static string Self() => Environment.ProcessPath ?? "/proc/self/exe";
+    /// <summary>What comes before the first argument: under the dotnet host, the program's file.</summary>
+    internal static IEnumerable<string> Leading() => IsNative() ? [] : [Path.Combine(AppContext.BaseDirectory, "integrityfs.dll")];
+
+    internal static string Self() => Environment.ProcessPath ?? "/proc/self/exe";
 
     /// <summary>argv of the daemon. In an initrd its name starts with '@', which tells systemd to leave a storage daemon
     /// alive while the root changes. Under the dotnet host the program's file comes first.</summary>

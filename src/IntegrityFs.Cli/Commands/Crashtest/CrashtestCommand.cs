@@ -12,6 +12,10 @@ internal static class CrashtestCommand
         // One line each, in the order of --help.
         RunCommand.Build(),
         RecordCommand.Build(),
+        ExploreCommand.Build(),
         MarkCommand.Build(),
+        LogCommands.BuildShow(),
+        LogCommands.BuildExport(),
+        LogCommands.BuildImport(),
     };
 }
