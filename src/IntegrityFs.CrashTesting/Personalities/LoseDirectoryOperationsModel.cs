@@ -4,7 +4,7 @@ namespace IntegrityFs.CrashTesting;
 /// Everything as IntegrityFs keeps it, but for names: bytes, sizes and attributes persist in order, and any successful
 /// synchronisation makes all earlier ones durable; a created, removed or renamed name is lost in a crash unless its
 /// directory was synchronised afterwards (fsync of the directory, or syncfs). Within one directory names persist in order,
-/// as in a directory that is written block by block; between directories there is no order. Each operation is atomic.
+/// as in a directory that is written block by block; between directories there is no order. A name that is there implies the bytes written before it. Each operation is atomic.
 /// </summary>
 internal sealed class LoseDirectoryOperationsModel : PersistenceModel
 {
@@ -15,7 +15,7 @@ internal sealed class LoseDirectoryOperationsModel : PersistenceModel
     {
         if (effects.Entries.Count > 0)
         {
-            var needs = new List<int>();
+            List<int> needs = _lastData < 0 ? [] : [_lastData];
             foreach (EntryEffect entry in effects.Entries)
             {
                 if (_lastName.TryGetValue(entry.Directory, out int before))

@@ -178,7 +178,7 @@ internal sealed class ServedMount : IDisposable
     private readonly MountHost _host;
     private readonly Thread _thread;
     private readonly Readiness _readiness = new();
-    private int _exit = -1;
+    private Cause _exit = Cause.Internal;
 
     /// <summary>Mounts; returns when it is ready.</summary>
     public ServedMount(string image, string directory, string? options, KeySource key, IMountTaps? taps)
@@ -208,7 +208,7 @@ internal sealed class ServedMount : IDisposable
     {
         _host.Stop();
         _thread.Join();
-        if (_exit != 0)
+        if (_exit != Cause.None)
         {
             throw new CommandFailure(Cause.System, "the volume could not be closed in order");
         }
