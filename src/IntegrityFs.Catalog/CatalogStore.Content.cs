@@ -42,6 +42,9 @@ public sealed partial class CatalogStore : ICatalog
         }
     }
 
+    /// <summary>Finishes the truncation that a crash interrupted, as opening for writing does.</summary>
+    internal void FinishTruncation() => ResumeContent();
+
     partial void InitializeContent() => _content = new FileContent(_volume, _tree, new ContentInodes(this));
 
     partial void ResumeContent() => _content.ResumeTruncations();

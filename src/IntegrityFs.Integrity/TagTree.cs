@@ -12,7 +12,7 @@ using IntegrityFs.Format;
 namespace IntegrityFs.Integrity;
 
 /// <summary>The hash tree over all tags of a volume.</summary>
-public sealed class TagTree : IDisposable
+public sealed partial class TagTree : IDisposable
 {
     private readonly IDevice _device;
     private readonly VolumeGeometry _geometry;

@@ -165,6 +165,11 @@ public sealed partial class ProtectedVolume
         ulong last = scan.Transactions.Count > 0 ? scan.Transactions[^1].Sequence + 1 : _superblock.NextSequence;
         ulong beyond = Math.Max(last, scan.GapSuccessor + 1);
         _nextSequence = Math.Max(beyond, _superblock.NextSequence) + (jump ? SequenceJump : 0);
+        if (_nextSequence > TransactionId.MaxValue - SequenceJump)
+        {
+            throw new CorruptFormatException("the superblock's sequence numbers are used up");
+        }
+
         Recovery = new RecoveryReport
         {
             WasInUse = wasInUse,
@@ -219,8 +224,16 @@ public sealed partial class ProtectedVolume
 
     private void ReadState()
     {
-        using BlockLease lease = Read(new BlockNumber(VolumeStateBlock.BlockNumber), BlockPurpose.State);
-        State = VolumeStateBlock.Read(lease.Span, TotalBlocks, _allocator.Groups);
+        try
+        {
+            using BlockLease lease = Read(new BlockNumber(VolumeStateBlock.BlockNumber), BlockPurpose.State);
+            State = VolumeStateBlock.Read(lease.Span, TotalBlocks, _allocator.Groups);
+        }
+        catch (Exception e) when (_options.AcceptImpossibleState && e is IntegrityException or CorruptFormatException)
+        {
+            StateProblem = e.Message;
+            State = new VolumeStateBlock(0, 0);
+        }
     }
 
     /// <summary>Replays onto the device and says "in use" before the first change can come. A crash before or after the

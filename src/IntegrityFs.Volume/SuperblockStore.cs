@@ -49,6 +49,24 @@ internal sealed class SuperblockStore(IDevice device, AuthenticatorPool authenti
         device.Write(VolumeGeometry.SuperblockOffset(copy), _buffer.Span);
     }
 
+    /// <summary>True where a copy on the device is the one given, byte for byte.</summary>
+    public bool IsEqual(int copy, Superblock superblock)
+    {
+        using var expected = new AlignedMemory(SuperblockLayout.Size);
+        superblock.Write(expected.Span);
+        authenticators.Current.MacOfSuperblock(expected.Span, expected.Span.Slice(SuperblockLayout.MacOffset, SuperblockLayout.MacSize));
+        try
+        {
+            device.Read(VolumeGeometry.SuperblockOffset(copy), _buffer.Span);
+        }
+        catch (DeviceException)
+        {
+            return false;
+        }
+
+        return _buffer.Span.SequenceEqual(expected.Span);
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _buffer.Dispose();
 

@@ -194,6 +194,12 @@ internal sealed class VolumeOperation(ProtectedVolume volume, BlockCache cache, 
             ? cached
             : throw new CorruptFormatException($"block {cached.Number} is a {cached.Purpose} block, not a {purpose} block");
 
+    /// <summary>For repairs: sets the counters.</summary>
+    internal void Correct(VolumeStateBlock state) => ChangeState(state);
+
+    /// <summary>For repairs: what the allocator remembers of a group is no longer true.</summary>
+    internal void ForgetGroup(long group) => allocator.Forget(group);
+
     private void ChangeState(VolumeStateBlock state)
     {
         _state = state;

@@ -46,6 +46,9 @@ public sealed class VolumeOptions
     /// are given up. For the checker, when the operator asks for it.</summary>
     public bool AcceptJournalGap { get; init; }
 
+    /// <summary>Opens a volume whose state block cannot be used, with no free blocks and no groups. For the checker.</summary>
+    public bool AcceptImpossibleState { get; init; }
+
     /// <summary>Where messages go.</summary>
     public ILogger Logger { get; init; } = NullLogger.Instance;
 

@@ -104,7 +104,10 @@ internal sealed class DentryItems(CatalogTree tree, NameHash hash)
     }
 
     /// <summary>True where a name belongs at a key's offset, whatever its ordinal.</summary>
-    public bool BelongsAt(ReadOnlySpan<byte> name, ulong offset) =>
+    public bool BelongsAt(ReadOnlySpan<byte> name, ulong offset) => BelongsAt(hash, name, offset);
+
+    /// <summary>Likewise, for a given hash.</summary>
+    public static bool BelongsAt(NameHash hash, ReadOnlySpan<byte> name, ulong offset) =>
         offset - hash.Dentry(name) is >= 1 and <= MaxOrdinal;
 
     /// <summary>Reads and checks an entry.</summary>

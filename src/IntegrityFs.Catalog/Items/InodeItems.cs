@@ -141,6 +141,29 @@ internal sealed class InodeItems(CatalogTree tree)
         BinaryPrimitives.WriteUInt64LittleEndian(value[CatalogInodeLayout.ParentOffset..], record.Parent.Value);
     }
 
+    /// <summary>For repairs: resets what no inode item of the right length can have, and keeps the rest.</summary>
+    public static void Mend(Span<byte> value)
+    {
+        BinaryPrimitives.WriteUInt32LittleEndian(value, CatalogInodeLayout.Version);
+        Span<int> numbers = [CatalogInodeLayout.SizeOffset, CatalogInodeLayout.BlocksOffset];
+        foreach (int offset in numbers)
+        {
+            if (BinaryPrimitives.ReadInt64LittleEndian(value[offset..]) < 0)
+            {
+                BinaryPrimitives.WriteInt64LittleEndian(value[offset..], 0);
+            }
+        }
+
+        Span<int> times = [CatalogInodeLayout.AtimeOffset, CatalogInodeLayout.MtimeOffset, CatalogInodeLayout.CtimeOffset, CatalogInodeLayout.BtimeOffset];
+        foreach (int offset in times)
+        {
+            if (U32(value, offset + 8) >= 1_000_000_000)
+            {
+                SetU32(value, offset + 8, 0);
+            }
+        }
+    }
+
     private void Count(IVolumeOperation operation, int change)
     {
         CatalogRoot root = tree.ReadRoot();

@@ -152,7 +152,10 @@ internal sealed class XattrItems(CatalogTree tree, NameHash hash)
     }
 
     /// <summary>True where a name belongs at a key's offset, whatever its ordinal.</summary>
-    public bool BelongsAt(ReadOnlySpan<byte> name, ulong offset) => (offset & ~0xFFFFFFUL) == hash.Xattr(name);
+    public bool BelongsAt(ReadOnlySpan<byte> name, ulong offset) => BelongsAt(hash, name, offset);
+
+    /// <summary>Likewise, for a given hash.</summary>
+    public static bool BelongsAt(NameHash hash, ReadOnlySpan<byte> name, ulong offset) => (offset & ~0xFFFFFFUL) == hash.Xattr(name);
 
     /// <summary>Which piece a key is of.</summary>
     public static int PieceOf(in CatalogKey key) => (int)(key.Offset & 0xFFFF);

@@ -125,6 +125,18 @@ public sealed class IntegrityFsSubject(SubjectOptions options) : ICrashSubject
         AllowBuffer = allowBuffer,
     };
 
+    /// <summary>Content is not verified once more: whoever takes the tree has read all of it. Nobody holds an orphan.</summary>
+    private static readonly CheckOptions s_everythingButContent = new() { Content = false, OrphansMayBe = false };
+
+    private sealed class ProblemList(ICollection<string> problems) : ICheckSink
+    {
+        public void Found(Problem problem) => problems.Add($"{problem.Rule.Name}: {problem.Message}");
+
+        public void Progress(string phase, long done)
+        {
+        }
+    }
+
     private sealed class Mounted : IMountedSubject
     {
         private readonly LastErrorLogger _log = new();
@@ -158,9 +170,8 @@ public sealed class IntegrityFsSubject(SubjectOptions options) : ICrashSubject
 
         public string LastError => _log.Message;
 
-        public void Check(ICollection<string> problems)
-        {
-        }
+        public void Check(ICollection<string> problems) =>
+            new VolumeChecker(new CatalogCheck(_volume, 0, _log), s_everythingButContent, new ProblemList(problems), TimeProvider.System, _log, CancellationToken.None).Run();
 
         public void Checkpoint() => _volume.Checkpoint();
 

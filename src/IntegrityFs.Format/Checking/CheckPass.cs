@@ -1,0 +1,113 @@
+// Promise: one going-through of a volume. Findings whose repair is allowed are kept until the pass has ended, because
+// nothing changes while it runs; then the repairs of the first stage that has any are made. What cannot be repaired is told
+// only by the pass that is the last, so nothing is told twice. Memory: at most MostRepairs findings with their repairs, and
+// as many without.
+namespace IntegrityFs.Format;
+
+/// <summary>What one pass over a volume finds, and the repairs that it asks for.</summary>
+public sealed class CheckPass(RepairLevel level, ICheckSink sink, CancellationToken cancellation)
+{
+    /// <summary>Repairs of one pass; more are left to the next.</summary>
+    public const int MostRepairs = 1 << 14;
+
+    private readonly List<(Problem Problem, RepairStage Stage, Func<bool> Repair)> _repairs = [];
+    private readonly List<Problem> _left = [];
+    private RepairStage _blocked = (RepairStage)int.MaxValue;
+
+    /// <summary>How much may be repaired.</summary>
+    public RepairLevel Level { get; } = level;
+
+    /// <summary>Findings so far, whether kept or not.</summary>
+    public long Count { get; private set; }
+
+    /// <summary>True where findings need repairs that may be made.</summary>
+    public bool WantsRepair => _repairs.Count > 0;
+
+    /// <summary>True where something of a stage, or one before it, has been found.</summary>
+    public bool HasFound(RepairStage stage) => _lowest <= stage;
+
+    private RepairStage _lowest = (RepairStage)int.MaxValue;
+
+    /// <summary>Ends the check where it was cancelled; tells how far it is.</summary>
+    public void Progress(string phase, long done)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        sink.Progress(phase, done);
+    }
+
+    /// <summary>A finding, and how it would be repaired: false where that did not work.</summary>
+    public void Add(RepairStage stage, Problem problem, Func<bool>? repair = null)
+    {
+        Count++;
+        _lowest = stage < _lowest ? stage : _lowest;
+        RepairLevel needed = problem.Rule.Repair;
+        if (repair is not null && needed != RepairLevel.None && needed <= Level)
+        {
+            if (_repairs.Count < MostRepairs)
+            {
+                _repairs.Add((problem, stage, repair));
+            }
+
+            return;
+        }
+
+        if (stage < RepairStage.Content && stage < _blocked)
+        {
+            _blocked = stage;
+        }
+
+        if (Level == RepairLevel.None)
+        {
+            sink.Found(problem);
+        }
+        else if (_left.Count < MostRepairs)
+        {
+            _left.Add(problem);
+        }
+    }
+
+    /// <summary>Makes the repairs of the first stage that has some. A stage behind one with findings that stay is not
+    /// begun: what it would do might be wrong.</summary>
+    /// <returns>How many succeeded.</returns>
+    public int Repair()
+    {
+        RepairStage first = (RepairStage)int.MaxValue;
+        foreach ((_, RepairStage stage, _) in _repairs)
+        {
+            first = stage != RepairStage.Space && stage < first ? stage : first;
+        }
+
+        int done = Make(RepairStage.Space);
+        return first <= _blocked ? done + Make(first) : done;
+    }
+
+    private int Make(RepairStage wanted)
+    {
+        int done = 0;
+        foreach ((Problem problem, RepairStage stage, Func<bool> repair) in _repairs)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            if (stage == wanted && repair())
+            {
+                done++;
+                sink.Found(problem with { Repaired = true });
+            }
+        }
+
+        return done;
+    }
+
+    /// <summary>Tells what stays: to be called on the last pass.</summary>
+    public void ReportLeft()
+    {
+        foreach (Problem problem in _left)
+        {
+            sink.Found(problem);
+        }
+
+        foreach ((Problem problem, _, _) in _repairs)
+        {
+            sink.Found(problem);
+        }
+    }
+}
