@@ -3,6 +3,7 @@ using IntegrityFs.Cli.Checking;
 using IntegrityFs.Cli.Daemon;
 using IntegrityFs.Cli.Logging;
 using IntegrityFs.FileSystem;
+using IntegrityFs.Format;
 using IntegrityFs.Fuse;
 using IntegrityFs.Volume;
 using Microsoft.Extensions.Logging;
@@ -11,18 +12,22 @@ namespace IntegrityFs.Cli.Tests;
 
 public sealed class CheckReportTests
 {
-    private static CheckReport Report(params ScanProblem[] problems)
+    private static CheckReport Report(params Problem[] problems)
     {
         var report = new CheckReport { Device = "/img", ReadOnly = true };
-        report.Problems.AddRange(problems);
+        foreach (Problem problem in problems)
+        {
+            report.Add(problem);
+        }
+
         return report;
     }
 
     [Fact]
     public void The_exit_code_says_what_was_corrected_and_what_is_left()
     {
-        var left = new ScanProblem(ProblemKind.Integrity, "x");
-        ScanProblem repaired = left with { Repaired = true };
+        var left = new Problem(ProblemCode.DataBlockBad, "x");
+        Problem repaired = left with { Repaired = true };
         Assert.Equal(0, Report().ExitCode);
         Assert.Equal(4, Report(left).ExitCode);
         Assert.Equal(1, Report(repaired).ExitCode);
@@ -32,9 +37,11 @@ public sealed class CheckReportTests
     [Fact]
     public void The_report_names_file_and_bytes_in_json()
     {
-        var problem = new ScanProblem(ProblemKind.Integrity, "bad", Block: 7, Inode: 3, Path: "/a \"b\"", Offset: 4096, Length: 100);
+        var problem = new Problem(ProblemCode.DataBlockBad, "bad", Block: 7, Inode: 3, Path: "/a \"b\"", Offset: 4096, Length: 100);
         using JsonDocument json = JsonDocument.Parse(Report(problem).Json());
         JsonElement found = json.RootElement.GetProperty("problems")[0];
+        Assert.Equal(701, found.GetProperty("id").GetInt32());
+        Assert.Equal("data-block-bad", found.GetProperty("name").GetString());
         Assert.Equal("integrity", found.GetProperty("kind").GetString());
         Assert.Equal("/a \"b\"", found.GetProperty("path").GetString());
         Assert.Equal(4096, found.GetProperty("offset").GetInt64());

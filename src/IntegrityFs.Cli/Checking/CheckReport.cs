@@ -1,5 +1,6 @@
 using System.Globalization;
 using IntegrityFs.Cli.Daemon;
+using IntegrityFs.Format;
 using IntegrityFs.Volume;
 
 namespace IntegrityFs.Cli.Checking;
@@ -7,6 +8,8 @@ namespace IntegrityFs.Cli.Checking;
 /// <summary>What a check found, for people and as JSON.</summary>
 internal sealed class CheckReport
 {
+    private const int MostProblems = 10_000;
+
     public required string Device { get; init; }
 
     public required bool ReadOnly { get; init; }
@@ -25,12 +28,26 @@ internal sealed class CheckReport
 
     public long Directories { get; set; }
 
-    public List<ScanProblem> Problems { get; } = [];
+    public long Orphans { get; set; }
 
-    public int Left => Problems.Count(p => !p.Repaired);
+    /// <summary>The first findings; the others are only counted.</summary>
+    public List<Problem> Problems { get; } = [];
 
-    public int ExitCode =>
-        (Problems.Any(p => p.Repaired) ? FsckExit.Corrected : 0) | (Left > 0 ? FsckExit.ErrorsLeft : 0);
+    public long Count { get; private set; }
+
+    public long Left { get; private set; }
+
+    public int ExitCode => (Count > Left ? FsckExit.Corrected : 0) | (Left > 0 ? FsckExit.ErrorsLeft : 0);
+
+    public void Add(Problem problem)
+    {
+        Count++;
+        Left += problem.Repaired ? 0 : 1;
+        if (Problems.Count < MostProblems)
+        {
+            Problems.Add(problem);
+        }
+    }
 
     public string Json() => JsonText.Object(json =>
     {
@@ -43,12 +60,18 @@ internal sealed class CheckReport
         json.WriteNumber("blocksVerified", BlocksVerified);
         json.WriteNumber("files", Files);
         json.WriteNumber("directories", Directories);
+        json.WriteNumber("orphans", Orphans);
+        json.WriteNumber("problemsFound", Count);
+        json.WriteNumber("problemsLeft", Left);
         MountStatus.WriteRecovery(json, Recovery);
         json.WriteStartArray("problems");
-        foreach (ScanProblem problem in Problems)
+        foreach (Problem problem in Problems)
         {
             json.WriteStartObject();
-            json.WriteString("kind", problem.Kind.ToString().ToLowerInvariant());
+            json.WriteNumber("id", (int)problem.Code);
+            json.WriteString("name", problem.Rule.Name);
+            json.WriteString("kind", problem.Rule.Kind.ToString().ToLowerInvariant());
+            json.WriteString("repair", RepairWord(problem.Rule.Repair));
             json.WriteString("message", problem.Message);
             json.WriteBoolean("repaired", problem.Repaired);
             if (problem.Block >= 0)
@@ -87,8 +110,16 @@ internal sealed class CheckReport
         }
 
         string scope = string.Create(CultureInfo.InvariantCulture, $"{Files} files, {Directories} directories, {BlocksVerified} blocks verified");
-        return Problems.Count == 0
+        return Count == 0
             ? $"{Device}: no problem ({scope})"
-            : string.Create(CultureInfo.InvariantCulture, $"{Device}: {Problems.Count} problems, {Problems.Count - Left} repaired, {Left} left ({scope})");
+            : string.Create(CultureInfo.InvariantCulture, $"{Device}: {Count} problems, {Count - Left} repaired, {Left} left ({scope})");
     }
+
+    /// <summary>The option that repairs it.</summary>
+    private static string RepairWord(RepairLevel level) => level switch
+    {
+        RepairLevel.Safe => "-p",
+        RepairLevel.All => "-y",
+        _ => "none",
+    };
 }

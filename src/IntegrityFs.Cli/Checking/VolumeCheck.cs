@@ -1,5 +1,6 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
 using IntegrityFs.Catalog;
-using IntegrityFs.Device;
 using IntegrityFs.FileSystem;
 using IntegrityFs.Format;
 using IntegrityFs.Keys;
@@ -8,29 +9,22 @@ using Microsoft.Extensions.Logging;
 
 namespace IntegrityFs.Cli.Checking;
 
-/// <summary>How much a check may change.</summary>
-internal enum RepairMode
+/// <summary>A block that the operator gives up.</summary>
+/// <param name="Block">Its number.</param>
+/// <param name="Accept">True: its content is taken as it stands; false: zeroes.</param>
+internal readonly record struct GivenUpBlock(long Block, bool Accept);
+
+/// <summary>A check from the command line: opens the device, looks at what is there before a volume is open, and hands the
+/// volume to the checker.</summary>
+internal sealed class VolumeCheck(string path, KeySource key, RepairLevel level, ICheckSink progress, ILogger logger, CancellationToken cancellation) : ICheckSink
 {
-    /// <summary>-n: not a byte.</summary>
-    Nothing,
-
-    /// <summary>-p, -a: what loses nothing: replay, and the good copy over the bad one.</summary>
-    Safe,
-
-    /// <summary>-y: also to give up what cannot be had any more.</summary>
-    All,
-}
-
-/// <summary>The check of a whole volume, from the outside inwards: superblocks, key slots, journal, tag tree, catalog,
-/// every block in use. A tag is never recomputed over content that did not verify.</summary>
-internal sealed class VolumeCheck(string path, KeySource key, RepairMode mode, IScanSink progress, ILogger logger, CancellationToken cancellation) : IScanSink
-{
-    private readonly CheckReport _report = new() { Device = path, ReadOnly = mode == RepairMode.Nothing };
+    private readonly CheckReport _report = new() { Device = path, ReadOnly = level == RepairLevel.None };
 
     /// <param name="evenIfClean">False: a volume that was closed in order is not gone through.</param>
-    public CheckReport Run(bool evenIfClean)
+    /// <param name="givenUp">What the operator gives up first.</param>
+    public CheckReport Run(bool evenIfClean, IReadOnlyList<GivenUpBlock> givenUp)
     {
-        using UnlockedDevice unlocked = UnlockedDevice.Open(path, key, readOnly: mode == RepairMode.Nothing, RepairedCopy);
+        using UnlockedDevice unlocked = UnlockedDevice.Open(path, key, readOnly: level == RepairLevel.None, RepairedCopy);
         _report.Uuid = unlocked.Header.Superblock.Uuid;
         _report.Label = unlocked.Header.Superblock.Label;
         CheckSlots(unlocked);
@@ -43,31 +37,38 @@ internal sealed class VolumeCheck(string path, KeySource key, RepairMode mode, I
 
         using OpenVolume open = OpenVolume.Open(unlocked, new VolumeOptions
         {
-            ReadOnly = mode == RepairMode.Nothing,
+            ReadOnly = level == RepairLevel.None,
             CacheBytes = 64L << 20,
             HashLanes = Math.Clamp(Environment.ProcessorCount, 1, 8),
-            AcceptJournalGap = mode == RepairMode.All,
+            AcceptJournalGap = level == RepairLevel.All,
+            AcceptImpossibleState = true,
             Logger = logger,
         });
         ReportSuperblocks(badSuperblocks);
-        ReportRecovery(open.Volume.Recovery);
-        CheckContent(open.Volume);
-        Finish(open.Volume);
+        ReportRecovery(open.Volume);
+        foreach (GivenUpBlock block in givenUp)
+        {
+            GiveUp(open.Volume, block);
+        }
+
+        Check(open.Volume);
+        _report.BlocksVerified = open.Volume.Status().BlocksVerified;
+        open.Volume.Close();
         return _report;
     }
 
-    public void Found(ScanProblem problem)
+    public void Found(Problem problem)
     {
-        _report.Problems.Add(problem);
+        _report.Add(problem);
         progress.Found(problem);
     }
 
-    public void Progress(long blocks) => progress.Progress(blocks);
+    public void Progress(string phase, long done) => progress.Progress(phase, done);
 
     private static bool IsClean(UnlockedDevice unlocked) =>
         unlocked.Header.GoodCopies == VolumeGeometry.HeaderCopies && unlocked.Header.Superblock.State.HasFlag(VolumeState.Clean);
 
-    private void RepairedCopy(string text) => Found(new ScanProblem(ProblemKind.Copy, text, Repaired: true));
+    private void RepairedCopy(string text) => Found(new Problem(ProblemCode.KeySlotCopy, text, Repaired: true));
 
     private void CheckSlots(UnlockedDevice unlocked)
     {
@@ -76,7 +77,7 @@ internal sealed class VolumeCheck(string path, KeySource key, RepairMode mode, I
             KeySlotCopyState state = unlocked.Slots.CopyStates[copy];
             if (state != KeySlotCopyState.Good)
             {
-                Found(new ScanProblem(ProblemKind.Copy, $"{path}: copy {copy} of the key slots is {state.ToString().ToLowerInvariant()}; the other one is good"));
+                Found(new Problem(ProblemCode.KeySlotCopy, $"{path}: copy {copy} of the key slots is {state.ToString().ToLowerInvariant()}; the other one is good"));
             }
         }
     }
@@ -86,57 +87,74 @@ internal sealed class VolumeCheck(string path, KeySource key, RepairMode mode, I
     {
         foreach (int copy in bad)
         {
-            Found(new ScanProblem(ProblemKind.Copy, $"{path}: superblock {copy} is damaged; the other one is good", Repaired: mode != RepairMode.Nothing));
+            Found(new Problem(ProblemCode.SuperblockCopy, $"{path}: superblock {copy} is damaged; the other one is good", Repaired: level != RepairLevel.None));
         }
     }
 
-    private void ReportRecovery(RecoveryReport recovery)
+    private void ReportRecovery(ProtectedVolume volume)
     {
+        RecoveryReport recovery = volume.Recovery;
         _report.Recovery = recovery;
         if (recovery.GapAccepted)
         {
-            Found(new ScanProblem(ProblemKind.Integrity, $"{path}: the journal is damaged; the transactions behind the damage have been given up", Repaired: true));
+            Found(new Problem(ProblemCode.JournalGap, $"{path}: the journal is damaged; the transactions behind the damage have been given up", Repaired: true));
         }
 
         foreach (long block in recovery.LostBlocks)
         {
-            Found(new ScanProblem(ProblemKind.Integrity, $"block {block}: its image in the journal is damaged; it is lost until overwritten", block));
+            Found(new Problem(ProblemCode.JournalImageLost, $"block {block}: its image in the journal is damaged; it is lost until overwritten", block));
+        }
+
+        long repairs = level == RepairLevel.None ? 0 : volume.Status().TagNodeRepairs;
+        if (repairs > 0)
+        {
+            Found(new Problem(ProblemCode.TagNodeCopy, $"{path}: {repairs} nodes of the tag tree had one bad copy", Repaired: true));
         }
     }
 
-    private void CheckContent(ProtectedVolume volume)
+    private void Check(ProtectedVolume volume)
     {
-        CatalogStore catalog;
-        try
-        {
-            catalog = CatalogStore.Open(volume, logger);
-        }
-        catch (Exception e) when (e is IntegrityException or CorruptFormatException)
-        {
-            Found(new ScanProblem(e is IntegrityException ? ProblemKind.Integrity : ProblemKind.Structure, $"{path}: the catalog cannot be opened: {e.Message}"));
-            return;
-        }
-
-        if (mode != RepairMode.Nothing)
-        {
-            new PosixFileSystem(catalog, TimeProvider.System, logger).RecoverOrphans();
-        }
-
-        var scan = new ContentScan(volume, catalog, this, cancellation);
-        scan.Run();
-        _report.Files = scan.Files;
-        _report.Directories = scan.Directories;
+        ulong seed = BinaryPrimitives.ReadUInt64LittleEndian(RandomNumberGenerator.GetBytes(sizeof(ulong)));
+        var checker = new VolumeChecker(new CatalogCheck(volume, seed, logger), new CheckOptions { Repair = level }, this, TimeProvider.System, logger, cancellation);
+        CheckSummary summary = checker.Run();
+        _report.Files = summary.Files;
+        _report.Directories = summary.Directories;
+        _report.Orphans = summary.Orphans;
     }
 
-    private void Finish(ProtectedVolume volume)
+    private void GiveUp(ProtectedVolume volume, GivenUpBlock request)
     {
-        VolumeStatus status = volume.Status();
-        _report.BlocksVerified = status.BlocksVerified;
-        if (status.TagNodeRepairs > 0)
+        var block = new BlockNumber(request.Block);
+        string option = request.Accept ? "--accept-block" : "--zero-block";
+        if (request.Block >= volume.TotalBlocks)
         {
-            Found(new ScanProblem(ProblemKind.Copy, $"{path}: {status.TagNodeRepairs} nodes of the tag tree had one bad copy", Repaired: mode != RepairMode.Nothing));
+            throw new CommandFailure(Cause.Usage, $"{option} {block}: the volume has {volume.TotalBlocks} blocks");
         }
 
-        volume.Close();
+        BlockPurpose purpose = volume.HasTag(block) ? volume.PurposeOf(block) : BlockPurpose.Data;
+        if (purpose is not (BlockPurpose.Data or BlockPurpose.CatalogNode or BlockPurpose.Bitmap or BlockPurpose.State))
+        {
+            throw new CommandFailure(Cause.Usage, $"{option} {block}: nothing has ever been written to this block");
+        }
+
+        if (volume.Verifies(block, purpose))
+        {
+            throw new CommandFailure(Cause.Usage, $"{option} {block}: the block is authentic; nothing is given up");
+        }
+
+        if (purpose != BlockPurpose.Data && !request.Accept)
+        {
+            throw new CommandFailure(Cause.Usage, $"{option} {block}: the block holds metadata ({purpose}), in which zeros mean nothing; -y repairs what can be repaired without it");
+        }
+
+        if (!volume.GiveUpBlock(block, purpose, request.Accept))
+        {
+            throw new CommandFailure(Cause.System, $"{option} {block}: the volume takes no changes");
+        }
+
+        string what = request.Accept
+            ? $"block {block} ({purpose}): ACCEPTED as it stands. Whoever changed it decides what it says; its authenticity is lost for good."
+            : $"block {block}: ZEROED. Its content is lost; the file that it belongs to reads zeros there.";
+        Found(new Problem(ProblemCode.DataBlockBad, what, request.Block, Repaired: true));
     }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using IntegrityFs.Cli.Checking;
+using IntegrityFs.Format;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spectre.Console;
 
@@ -8,6 +9,19 @@ namespace IntegrityFs.Cli.Commands;
 /// <summary>Checks and repairs, as fsck(8) calls its checkers.</summary>
 internal static class FsckCommand
 {
+    private const string Description = """
+        Check and repair a volume that is not mounted: superblocks, key slots, journal, every tag, the structure of the catalog, free space.
+
+        Without -n, -p or -y it reports, then asks. A tag is never computed over content that did not verify, unless you name the block.
+
+        Examples:
+          integrityfs fsck -k KEY -n IMAGE                    report, write nothing
+          integrityfs fsck -k KEY -p IMAGE                    repair what loses nothing (what a boot runs)
+          integrityfs fsck -k KEY -y IMAGE                    repair everything, give up what is lost
+          integrityfs fsck -k KEY -n --json IMAGE             the report for scripts: each problem with its id
+          integrityfs fsck -k KEY --zero-block 1234 IMAGE     give up one damaged block of a file
+        """;
+
     public static Command Build()
     {
         var keys = new KeyOptions();
@@ -18,8 +32,10 @@ internal static class FsckCommand
         var all = new Option<bool>("-y") { Description = "All repairs" };
         var force = new Option<bool>("-f", "--force") { Description = "Check also what was closed in order" };
         var verbose = new Option<bool>("-v", "--verbose") { Description = "Say more" };
+        var zero = new Option<long[]>("--zero-block") { Description = "Give up this damaged block of file content: it reads as zeros from now on", HelpName = "N" };
+        var accept = new Option<long[]>("--accept-block") { Description = "Take this damaged block as it stands, whoever changed it", HelpName = "N" };
         Option<bool> json = SharedOptions.Json();
-        var command = new Command("fsck", "Check and repair a volume") { volume, nothing, preen, automatic, all, force, verbose, json };
+        var command = new Command("fsck", Description) { volume, nothing, preen, automatic, all, force, verbose, json, zero, accept };
         foreach (string ignored in (ReadOnlySpan<string>)["-r", "-T", "-M", "-l", "-C", "-V"])
         {
             command.Add(new Option<bool>(ignored) { Hidden = true });
@@ -34,19 +50,29 @@ internal static class FsckCommand
             {
                 result.AddError("only one of -n, -p or -a, and -y");
             }
+
+            if (result.GetResult(nothing) is not null && (result.GetResult(zero) is not null || result.GetResult(accept) is not null))
+            {
+                result.AddError("-n writes nothing: not with --zero-block or --accept-block");
+            }
         });
         command.SetAction(parsed =>
         {
-            RepairMode? mode = parsed.GetValue(nothing) ? RepairMode.Nothing
-                : parsed.GetValue(preen) || parsed.GetValue(automatic) ? RepairMode.Safe
-                : parsed.GetValue(all) ? RepairMode.All
+            RepairLevel? mode = parsed.GetValue(nothing) ? RepairLevel.None
+                : parsed.GetValue(preen) || parsed.GetValue(automatic) ? RepairLevel.Safe
+                : parsed.GetValue(all) ? RepairLevel.All
                 : null;
-            return Run(parsed.GetRequiredValue(volume), keys.Get(parsed), mode, parsed.GetValue(force), parsed.GetValue(json));
+            GivenUpBlock[] givenUp =
+            [
+                .. (parsed.GetValue(zero) ?? []).Select(static block => new GivenUpBlock(block, false)),
+                .. (parsed.GetValue(accept) ?? []).Select(static block => new GivenUpBlock(block, true)),
+            ];
+            return Run(parsed.GetRequiredValue(volume), keys.Get(parsed), mode, parsed.GetValue(force), parsed.GetValue(json), givenUp);
         });
         return command;
     }
 
-    private static int Run(string path, KeySource key, RepairMode? mode, bool force, bool json)
+    private static int Run(string path, KeySource key, RepairLevel? mode, bool force, bool json, GivenUpBlock[] givenUp)
     {
         using var cancellation = new CancellationTokenSource();
         Console.CancelKeyPress += (_, e) =>
@@ -55,13 +81,24 @@ internal static class FsckCommand
             cancellation.Cancel();
         };
 
+        if (givenUp.Length > 0)
+        {
+            foreach (GivenUpBlock block in givenUp)
+            {
+                Console.Error.WriteLine($"integrityfs fsck: at your request block {block.Block} is {(block.Accept ? "ACCEPTED AS IT STANDS, whoever changed it" : "GIVEN UP and zeroed")}");
+            }
+
+            mode ??= RepairLevel.Safe;
+            force = true;
+        }
+
         // -p and -a run at every boot: a volume that was closed in order is not gone through then. A check that somebody
         // asked for is a check.
-        bool evenIfClean = force || mode is RepairMode.Nothing or null or RepairMode.All;
-        CheckReport report = Check(path, key, mode ?? RepairMode.Nothing, evenIfClean, json, cancellation.Token);
+        bool evenIfClean = force || mode is RepairLevel.None or null or RepairLevel.All;
+        CheckReport report = Check(path, key, mode ?? RepairLevel.None, evenIfClean, json, givenUp, cancellation.Token);
         if (mode is null && report.Left > 0 && !json && MayAsk())
         {
-            report = Check(path, key, RepairMode.All, evenIfClean: true, json, cancellation.Token);
+            report = Check(path, key, RepairLevel.All, evenIfClean: true, json, [], cancellation.Token);
         }
 
         Console.Out.Write(json ? report.Json() : report.Summary() + "\n");
@@ -79,34 +116,34 @@ internal static class FsckCommand
         return Console.ReadLine()?.Trim() is "y" or "Y" or "yes";
     }
 
-    private static CheckReport Check(string path, KeySource key, RepairMode mode, bool evenIfClean, bool json, CancellationToken cancellation)
+    private static CheckReport Check(string path, KeySource key, RepairLevel mode, bool evenIfClean, bool json, GivenUpBlock[] givenUp, CancellationToken cancellation)
     {
         if (json || Console.IsErrorRedirected)
         {
-            return Check(path, key, mode, evenIfClean, new LineSink(json), cancellation);
+            return Check(path, key, mode, evenIfClean, givenUp, new LineSink(json), cancellation);
         }
 
         key = Credentials.AskNow(key, path);
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
         var lines = new BufferedSink();
-        CheckReport report = console.Status().Start("verifying", context =>
+        CheckReport report = console.Status().Start("checking", context =>
         {
-            lines.Report = blocks => context.Status($"verifying: {blocks} blocks");
-            return Check(path, key, mode, evenIfClean, lines, cancellation);
+            lines.Report = (phase, done) => context.Status($"{phase}: {done}");
+            return Check(path, key, mode, evenIfClean, givenUp, lines, cancellation);
         });
         lines.Print();
         return report;
     }
 
-    private static CheckReport Check(string path, KeySource key, RepairMode mode, bool evenIfClean, IScanSink sink, CancellationToken cancellation) =>
-        new VolumeCheck(path, key, mode, sink, NullLogger.Instance, cancellation).Run(evenIfClean);
+    private static CheckReport Check(string path, KeySource key, RepairLevel mode, bool evenIfClean, GivenUpBlock[] givenUp, ICheckSink sink, CancellationToken cancellation) =>
+        new VolumeCheck(path, key, mode, sink, NullLogger.Instance, cancellation).Run(evenIfClean, givenUp);
 
-    private static string Line(ScanProblem problem) => problem.Repaired ? $"repaired: {problem.Message}" : problem.Message;
+    private static string Line(Problem problem) => $"{(problem.Repaired ? "repaired: " : "")}{problem.Message} [{(int)problem.Code} {problem.Rule.Name}]";
 
     /// <summary>Prints at once.</summary>
-    private sealed class LineSink(bool silent) : IScanSink
+    private sealed class LineSink(bool silent) : ICheckSink
     {
-        public void Found(ScanProblem problem)
+        public void Found(Problem problem)
         {
             if (!silent)
             {
@@ -114,21 +151,21 @@ internal static class FsckCommand
             }
         }
 
-        public void Progress(long blocks)
+        public void Progress(string phase, long done)
         {
         }
     }
 
     /// <summary>Prints when the progress display has gone.</summary>
-    private sealed class BufferedSink : IScanSink
+    private sealed class BufferedSink : ICheckSink
     {
         private readonly List<string> _lines = [];
 
-        public Action<long>? Report { get; set; }
+        public Action<string, long>? Report { get; set; }
 
-        public void Found(ScanProblem problem) => _lines.Add(Logging.OneLine.Of(Line(problem)));
+        public void Found(Problem problem) => _lines.Add(Logging.OneLine.Of(Line(problem)));
 
-        public void Progress(long blocks) => Report?.Invoke(blocks);
+        public void Progress(string phase, long done) => Report?.Invoke(phase, done);
 
         public void Print()
         {

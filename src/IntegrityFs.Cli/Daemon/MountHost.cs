@@ -117,11 +117,12 @@ internal sealed class MountHost : IDisposable
             Note("errors=zero: bad blocks read as zeros; for rescue only");
         }
 
-        CatalogStore catalog = CatalogStore.Open(_open.Volume, _loggers.CreateLogger("IntegrityFs.Catalog"));
         if (Options.Verify == VerifyMode.Full)
         {
-            FullVerification.Run(_open.Volume, catalog, Note);
+            FullVerification.Run(_open.Volume, _loggers.CreateLogger("IntegrityFs.Catalog"), Note);
         }
+
+        CatalogStore catalog = CatalogStore.Open(_open.Volume, _loggers.CreateLogger("IntegrityFs.Catalog"));
 
         _fileSystem = new PosixFileSystem(catalog, TimeProvider.System, _loggers.CreateLogger("IntegrityFs.FileSystem"), new PosixFileSystemOptions
         {

@@ -1,12 +1,13 @@
+// Promise: looks at the superblock pair before the volume is opened (opening a writable volume makes both equal). Reads only.
 using System.Security.Cryptography;
 using IntegrityFs.Device;
 using IntegrityFs.Format;
 using IntegrityFs.Integrity;
 
-namespace IntegrityFs.Cli.Checking;
+namespace IntegrityFs.Volume;
 
 /// <summary>Which of the two superblocks are authentic. A volume opens with one; a checker wants to know of both.</summary>
-internal static class SuperblockCheck
+public static class SuperblockCheck
 {
     /// <summary>The copies (0, 1) whose MAC is wrong, or that cannot be read.</summary>
     public static List<int> FindBad(IDevice device, ReadOnlySpan<byte> masterKey, Guid volume)

@@ -5,17 +5,18 @@ using IntegrityFs.Device;
 using IntegrityFs.FileSystem;
 using IntegrityFs.Format;
 using IntegrityFs.Volume;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace IntegrityFs.Cli.Tests;
 
-public sealed class ContentScanTests : IDisposable
+public sealed class FullVerificationTests : IDisposable
 {
     private const uint Directory = 0x4000;
 
     private readonly byte[] _key = new byte[32];
     private readonly MemoryDevice _device = new(16 << 20);
 
-    public ContentScanTests()
+    public FullVerificationTests()
     {
         VolumeFormatter.Format(_device, _key, new VolumeFormatOptions());
         using ProtectedVolume volume = Open(readOnly: false);
@@ -36,10 +37,10 @@ public sealed class ContentScanTests : IDisposable
     [Fact]
     public void A_whole_volume_has_no_findings_and_everything_is_counted()
     {
-        (Findings findings, ContentScan scan) = Scan();
+        (Findings findings, CheckSummary summary) = Scan();
         Assert.Empty(findings.Problems);
-        Assert.Equal(3, scan.Files);
-        Assert.Equal(2, scan.Directories);
+        Assert.Equal(3, summary.Files);
+        Assert.Equal(2, summary.Directories);
     }
 
     [Fact]
@@ -47,8 +48,8 @@ public sealed class ContentScanTests : IDisposable
     {
         long block = FirstBlockOfBig() + 5;
         Damage(block);
-        ScanProblem problem = Assert.Single(Scan().Findings.Problems);
-        Assert.Equal(ProblemKind.Integrity, problem.Kind);
+        Problem problem = Assert.Single(Scan().Findings.Problems);
+        Assert.Equal(ProblemCode.DataBlockBad, problem.Code);
         Assert.Equal("/sub/big", problem.Path);
         Assert.Equal(5 * 4096, problem.Offset);
         Assert.Equal(4096, problem.Length);
@@ -59,7 +60,7 @@ public sealed class ContentScanTests : IDisposable
     public void The_last_bytes_of_a_file_are_told_exactly()
     {
         Damage(FirstBlockOfBig() + (200_000 / 4096));
-        ScanProblem problem = Assert.Single(Scan().Findings.Problems);
+        Problem problem = Assert.Single(Scan().Findings.Problems);
         Assert.Equal(200_000 / 4096 * 4096, problem.Offset);
         Assert.Equal(200_000 % 4096, problem.Length);
     }
@@ -70,7 +71,7 @@ public sealed class ContentScanTests : IDisposable
         Damage(FirstBlockOfBig());
         using ProtectedVolume volume = Open(readOnly: true);
         var notes = new List<string>();
-        Assert.Throws<IntegrityException>(() => FullVerification.Run(volume, CatalogStore.Open(volume), notes.Add));
+        Assert.Throws<IntegrityException>(() => FullVerification.Run(volume, NullLogger.Instance, notes.Add));
         Assert.Contains("/sub/big", Assert.Single(notes), StringComparison.Ordinal);
     }
 
@@ -86,13 +87,12 @@ public sealed class ContentScanTests : IDisposable
     private ProtectedVolume Open(bool readOnly) =>
         ProtectedVolume.Open(_device, _key, new VolumeOptions { ReadOnly = readOnly, CacheBytes = 1 << 20 });
 
-    private (Findings Findings, ContentScan Scan) Scan()
+    private (Findings Findings, CheckSummary Summary) Scan()
     {
         using ProtectedVolume volume = Open(readOnly: true);
         var findings = new Findings();
-        var scan = new ContentScan(volume, CatalogStore.Open(volume), findings, CancellationToken.None);
-        scan.Run();
-        return (findings, scan);
+        var checker = new VolumeChecker(new CatalogCheck(volume, 0, null), new CheckOptions(), findings, TimeProvider.System, null, CancellationToken.None);
+        return (findings, checker.Run());
     }
 
     private long FirstBlockOfBig()
@@ -122,12 +122,12 @@ public sealed class ContentScanTests : IDisposable
         _device.Write(offset, sector.Span);
     }
 
-    private sealed class Findings : IScanSink
+    private sealed class Findings : ICheckSink
     {
-        public List<ScanProblem> Problems { get; } = [];
+        public List<Problem> Problems { get; } = [];
 
-        public void Found(ScanProblem problem) => Problems.Add(problem);
+        public void Found(Problem problem) => Problems.Add(problem);
 
-        public void Progress(long blocks) => Assert.True(blocks > 0);
+        public void Progress(string phase, long done) => Assert.NotEmpty(phase);
     }
 }
