@@ -1,0 +1,259 @@
+using System.Diagnostics;
+using IntegrityFs.Catalog;
+using IntegrityFs.Device;
+using IntegrityFs.FileSystem;
+using IntegrityFs.Format;
+using IntegrityFs.Journal;
+using IntegrityFs.Volume;
+
+namespace IntegrityFs.Images.Tests;
+
+/// <summary>Superblocks and journals that are authentic and absurd, damaged copies, and what an operator may give up.</summary>
+public sealed class BrokenVolumeTests(ITestOutputHelper output)
+{
+    public static TheoryData<string> Absurd => [.. s_superblocks.Keys];
+
+    private static readonly Dictionary<string, Func<Superblock, Superblock>> s_superblocks = new()
+    {
+        ["a device of an exabyte"] = static s => s with { DeviceLength = 1L << 60 },
+        ["a negative device"] = static s => s with { DeviceLength = long.MinValue },
+        ["a device of one block"] = static s => s with { DeviceLength = 4096 },
+        ["a block size of 3"] = static s => s with { BlockSize = 3 },
+        ["a block size of 2 GiB"] = static s => s with { BlockSize = int.MinValue },
+        ["blocks larger than they were"] = static s => s with { BlockSize = 65536 },
+        ["no journal"] = static s => s with { JournalBlocks = 0 },
+        ["a journal larger than the device"] = static s => s with { JournalBlocks = 1 << 22 },
+        ["a journal of all numbers"] = static s => s with { JournalBlocks = long.MaxValue },
+        ["the last sequence"] = static s => s with { NextSequence = TransactionId.MaxValue - 1 },
+        ["a root in a slot that does not exist"] = static s => s with { Root = new TagEntry(s.Root.Version, 9, s.Root.Tag) },
+        ["no root"] = static s => s with { Root = TagEntry.Absent },
+    };
+
+    [Theory]
+    [MemberData(nameof(Absurd))]
+    public void An_absurd_superblock_is_refused_with_its_reason(string name)
+    {
+        MemoryDevice device = SampleVolume.Copy();
+        Breaker.EditSuperblock(device, s_superblocks[name]);
+        Exception refused = Assert.ThrowsAny<Exception>(() => SampleVolume.Open(device).Dispose());
+        Assert.True(refused is CorruptFormatException or IntegrityException, refused.ToString());
+        Assert.NotEmpty(refused.Message);
+        Assert.Null(Walk.Use(device));
+    }
+
+    [Theory]
+    [InlineData(JournalEntryKind.Image, BlockPurpose.Data, 1L << 40, 0)]
+    [InlineData(JournalEntryKind.Image, BlockPurpose.TagNode, 5, 0)]
+    [InlineData(JournalEntryKind.InPlace, BlockPurpose.Data, BlockNumber.MaxValue, 0)]
+    [InlineData(JournalEntryKind.Freed, BlockPurpose.None, 5, 1L << 40)]
+    [InlineData(JournalEntryKind.Freed, BlockPurpose.None, 1L << 40, 5)]
+    [InlineData((JournalEntryKind)200, BlockPurpose.Data, 5, 0)]
+    public void A_transaction_of_impossible_blocks_is_refused_and_writes_nothing(JournalEntryKind kind, BlockPurpose purpose, long block, long count)
+    {
+        MemoryDevice device = SampleVolume.Copy();
+        Breaker.AppendTransaction(device, new JournalEntry(kind, purpose, block, default, count));
+        byte[] before = device.Bytes.ToArray();
+        Assert.Throws<CorruptFormatException>(() => SampleVolume.Open(device).Dispose());
+        Assert.True(device.Bytes.SequenceEqual(before));
+    }
+
+    [Fact]
+    public void A_transaction_that_overwrites_a_catalog_node_is_replayed_and_repaired()
+    {
+        MemoryDevice device = SampleVolume.Copy();
+        long node;
+        using (var breaker = new Breaker(device))
+        {
+            node = breaker.Root.Node.Block.Value;
+            breaker.Close();
+        }
+
+        Breaker.AppendTransaction(device, new JournalEntry(JournalEntryKind.Image, BlockPurpose.CatalogNode, node, default, 0));
+        Assert.NotEmpty(Inspection.Check(device, RepairLevel.None));
+        List<Problem> repairs = Inspection.Check(device, RepairLevel.All);
+        Assert.True(repairs.TrueForAll(p => p.Repaired), Inspection.Text(repairs));
+        Assert.Empty(Inspection.Check(device, RepairLevel.All));
+    }
+
+    [Fact]
+    public void A_damaged_copy_of_a_tag_node_is_told_and_repaired_from_the_good_one()
+    {
+        MemoryDevice device = SampleVolume.Copy();
+        long[] copies = new long[2];
+        using (ProtectedVolume volume = SampleVolume.Open(device, readOnly: true))
+        {
+            VolumeGeometry geometry = volume.Geometry;
+            for (int copy = 0; copy < copies.Length; copy++)
+            {
+                copies[copy] = geometry.NodeOffset(geometry.Root, volume.Superblock.Root.Kind, copy);
+            }
+        }
+
+        device[copies[1] + 99] ^= 1;
+        Assert.Equal(ProblemCode.TagNodeCopy, Assert.Single(Inspection.Check(device, RepairLevel.None)).Code);
+
+        // Opening for writing goes on in the other slot; what it leaves is whole.
+        Assert.True(Inspection.Check(device, RepairLevel.Safe).TrueForAll(p => p.Repaired));
+        Assert.Empty(Inspection.Check(device, RepairLevel.None));
+    }
+
+    [Fact]
+    public void A_damaged_block_of_content_is_left_until_the_operator_names_it()
+    {
+        (MemoryDevice device, long block) = WithDamagedContent();
+        Problem problem = Assert.Single(Inspection.Check(device, RepairLevel.All));
+        Assert.Equal(ProblemCode.DataBlockBad, problem.Code);
+        Assert.Equal(block, problem.Block);
+        Assert.Equal("/dir/big", problem.Path);
+        Assert.Equal(3 * 4096, problem.Offset);
+        Assert.False(problem.Repaired);
+        using (ProtectedVolume volume = SampleVolume.Open(device))
+        {
+            Assert.True(volume.GiveUpBlock(new BlockNumber(block), BlockPurpose.Data, accept: false));
+            volume.Close();
+        }
+
+        Assert.Empty(Inspection.Check(device, RepairLevel.None));
+    }
+
+    [Fact]
+    public void An_accepted_block_reads_as_it_stands()
+    {
+        (MemoryDevice device, long block) = WithDamagedContent();
+        byte changed;
+        using (ProtectedVolume volume = SampleVolume.Open(device))
+        {
+            changed = device[volume.Geometry.BlockOffset(block) + 10];
+            Assert.True(volume.GiveUpBlock(new BlockNumber(block), BlockPurpose.Data, accept: true));
+            volume.Close();
+        }
+
+        Assert.Empty(Inspection.Check(device, RepairLevel.None));
+        using ProtectedVolume after = SampleVolume.Open(device, readOnly: true);
+        using ReadScope scope = after.EnterRead();
+        using BlockLease lease = after.Read(new BlockNumber(block), BlockPurpose.Data);
+        Assert.Equal(changed, lease.Span[10]);
+    }
+
+    [Fact]
+    public void A_damaged_leaf_costs_what_it_held_and_the_rest_is_made_whole()
+    {
+        MemoryDevice device = SampleVolume.Copy();
+        long offset;
+        using (var breaker = new Breaker(device))
+        {
+            CatalogNodeAddress leaf = breaker.Node(new CatalogKey(breaker.Inode("many") + 100, ItemKind.Inode, 0), 0);
+            offset = breaker.Volume.Geometry.BlockOffset(leaf.Block.Value);
+            breaker.Close();
+        }
+
+        device[offset + 2000] ^= 1;
+        Assert.Contains(Inspection.Check(device, RepairLevel.None), p => p.Code == ProblemCode.NodeLost);
+        List<Problem> careful = Inspection.Check(device, RepairLevel.Safe);
+        Assert.DoesNotContain(careful, p => p.Repaired);
+        List<Problem> repairs = Inspection.Check(device, RepairLevel.All);
+        Assert.True(repairs.TrueForAll(p => p.Repaired), Inspection.Text(repairs.Where(p => !p.Repaired)));
+        Assert.Empty(Inspection.Check(device, RepairLevel.All));
+        using ProtectedVolume volume = SampleVolume.Open(device, readOnly: true);
+        CatalogStore catalog = CatalogStore.Open(volume);
+        Assert.InRange(catalog.Statistics.Inodes, SampleVolume.ManyFiles - 40, SampleVolume.ManyFiles + 11);
+    }
+
+    [Fact]
+    public void A_damaged_state_block_costs_nothing()
+    {
+        MemoryDevice device = SampleVolume.Copy();
+        long inodes;
+        using (ProtectedVolume volume = SampleVolume.Open(device, readOnly: true))
+        {
+            inodes = CatalogStore.Open(volume).Statistics.Inodes;
+            device[volume.Geometry.BlockOffset(0) + 77] ^= 1;
+        }
+
+        Assert.Contains(Inspection.Check(device, RepairLevel.None), p => p.Code == ProblemCode.StateImpossible);
+        List<Problem> repairs = Inspection.Check(device, RepairLevel.All);
+        Assert.True(repairs.TrueForAll(p => p.Repaired), Inspection.Text(repairs.Where(p => !p.Repaired)));
+        Assert.Empty(Inspection.Check(device, RepairLevel.All));
+        using ProtectedVolume after = SampleVolume.Open(device, readOnly: true);
+        Assert.Equal(inodes, CatalogStore.Open(after).Statistics.Inodes);
+        Assert.Empty(Walk.Use(device)!.Errors);
+    }
+
+    [Fact]
+    public void Without_room_for_a_repair_the_checker_says_what_is_left_and_harms_nothing()
+    {
+        MemoryDevice device = SampleVolume.Copy();
+        using (var breaker = new Breaker(device))
+        {
+            CatalogNodeAddress leaf = breaker.Node(new CatalogKey(breaker.Inode("many") + 100, ItemKind.Inode, 0), 0);
+            var files = new PosixFileSystem(CatalogStore.Open(breaker.Volume), TimeProvider.System);
+            SampleVolume.Expect(files.Create(SampleVolume.Caller, InodeNumber.Root, "filler"u8, 0x1A4, OpenMode.Write, null, out Attributes made, out ulong handle));
+            byte[] content = new byte[1 << 16];
+            for (long at = 0; files.Write(handle, made.Inode, at, content, false, out int written) == Errno.OK; at += written)
+            {
+            }
+
+            breaker.EditNode(leaf, static n => n[CatalogNodeLayout.VersionOffset] = 9);
+            breaker.Close();
+        }
+
+        List<Problem> problems = Inspection.Check(device, RepairLevel.All);
+        Assert.Contains(problems, p => p.Code == ProblemCode.NodeMalformed && !p.Repaired);
+        Assert.Contains(Inspection.Check(device, RepairLevel.None), p => p.Code == ProblemCode.NodeMalformed);
+    }
+
+    [Fact]
+    public void A_check_can_be_cancelled()
+    {
+        using ProtectedVolume volume = SampleVolume.Open(SampleVolume.Copy(), readOnly: true);
+        using var cancelled = new CancellationTokenSource();
+        cancelled.Cancel();
+        var checker = new VolumeChecker(new CatalogCheck(volume, 0, null), new CheckOptions(), new Silent(), TimeProvider.System, null, cancelled.Token);
+        Assert.ThrowsAny<OperationCanceledException>(checker.Run);
+    }
+
+    [Fact]
+    public void The_structure_of_a_small_volume_is_checked_in_a_millisecond_or_so()
+    {
+        MemoryDevice device = new(4 << 20);
+        VolumeFormatter.Format(device, SampleVolume.Key, new VolumeFormatOptions { JournalBytes = 512 * 4096 });
+        using ProtectedVolume volume = SampleVolume.Open(device);
+        CatalogStore.Format(volume, default, 1);
+        volume.Close();
+        var options = new CheckOptions { Content = false, OrphansMayBe = false };
+        var best = TimeSpan.MaxValue;
+        for (int i = 0; i < 200; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            new VolumeChecker(new CatalogCheck(volume, 0, null), options, new Silent(), TimeProvider.System, null, CancellationToken.None).Run();
+            TimeSpan took = Stopwatch.GetElapsedTime(start);
+            best = took < best ? took : best;
+        }
+
+        output.WriteLine($"best of 200: {best.TotalMicroseconds:0} microseconds");
+        Assert.True(best < TimeSpan.FromMilliseconds(2), $"{best.TotalMilliseconds} ms");
+    }
+
+    private static (MemoryDevice Device, long Block) WithDamagedContent()
+    {
+        MemoryDevice device = SampleVolume.Copy();
+        long block;
+        using (var breaker = new Breaker(device))
+        {
+            block = breaker.Extent(breaker.Inode("dir/big")).Item.Start.Value + 3;
+            breaker.Close();
+            device[breaker.Volume.Geometry.BlockOffset(block) + 10] ^= 1;
+        }
+
+        return (device, block);
+    }
+
+    private sealed class Silent : ICheckSink
+    {
+        public void Found(Problem problem) => Assert.Fail(problem.Message);
+
+        public void Progress(string phase, long done)
+        {
+        }
+    }
+}
