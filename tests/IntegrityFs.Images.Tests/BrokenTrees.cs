@@ -22,9 +22,18 @@ internal static class BrokenTrees
 
     private static CatalogNodeAddress Child(Breaker b, int index)
     {
+        BlockNumber top = Top(b).Block;
         using ReadScope scope = b.Volume.EnterRead();
-        using BlockLease lease = b.Volume.Read(Top(b).Block, BlockPurpose.CatalogNode);
+        using BlockLease lease = b.Volume.Read(top, BlockPurpose.CatalogNode);
         return CatalogNodeView.Open(lease.Span, -1).Child(index);
+    }
+
+    private static CatalogKey KeyOf(Breaker b, int index)
+    {
+        BlockNumber top = Top(b).Block;
+        using ReadScope scope = b.Volume.EnterRead();
+        using BlockLease lease = b.Volume.Read(top, BlockPurpose.CatalogNode);
+        return CatalogNodeView.Open(lease.Span, -1).Key(index);
     }
 
     private static void Swap(Span<byte> block, int a, int b, int length)
@@ -52,21 +61,21 @@ internal static class BrokenTrees
         new("a leaf with a million items", b => b.EditNode(Leaf(b), n => BinaryPrimitives.WriteUInt32LittleEndian(n[CatalogNodeLayout.CountOffset..], 1_000_000)), ProblemCode.NodeMalformed),
         new("a leaf without items", b => b.EditNode(Leaf(b), n => CatalogNodeCodec.Initialize(n, 0)), ProblemCode.NodeMalformed),
         new("a leaf full of zeros", b => b.EditNode(Leaf(b), n => n.Clear()), ProblemCode.NodeMalformed),
-        new("a leaf that has the items of another one", b => b.EditNode(Leaf(b), n => CopyOf(b, b.Node(CatalogKey.Home, 0)).CopyTo(n)), ProblemCode.NodeOrder),
+        new("a leaf that has the items of another one", b => { byte[] other = CopyOf(b, b.Node(CatalogKey.Home, 0)); b.EditNode(Leaf(b), n => other.CopyTo(n)); }, ProblemCode.NodeOrder),
         new("an interior node whose keys do not ascend", b => b.EditNode(Top(b), n => Swap(n, FirstChild + (2 * CatalogChildLayout.Size), FirstChild + (5 * CatalogChildLayout.Size), CatalogKeyLayout.Size)), ProblemCode.NodeMalformed),
-        new("an interior node with a separator too high", b => b.EditNode(Top(b), n => CatalogNodeCodec.SetKey(n, 4, new CatalogKey(b.Inode("many") + 80, ItemKind.Inode, 5))), ProblemCode.NodeOrder),
+        new("an interior node with a separator too high", b => { CatalogKey higher = KeyOf(b, 5); b.EditNode(Top(b), n => CatalogNodeCodec.SetKey(n, 4, higher with { Inode = higher.Inode - 1 })); }, ProblemCode.NodeOrder),
         new("an interior node with a single child", b => b.EditNode(Top(b), n => CatalogNodeCodec.Keep(n, 0, 1, new byte[n.Length])), ProblemCode.NodeMalformed),
         new("a root that is deeper than the tree", b => b.EditRoot(static (ref CatalogRoot r) => r.Depth = 7), ProblemCode.NodeMalformed),
-        new("a root in the wrong block", b => b.EditRoot((ref CatalogRoot r) => r.Node = new CatalogNodeAddress(new BlockNumber(3000 % 1500), new BlockNumber(77))), ProblemCode.NodeLost),
+        new("a root in the wrong block", b => b.EditRoot((ref CatalogRoot r) => r.Node = new CatalogNodeAddress(new BlockNumber(1500), new BlockNumber(1400))), ProblemCode.NodeLost),
         new("a root without magic", b => b.EditState(static s => s[VolumeStateLayout.RootOffset] ^= 0xFF), ProblemCode.RootImpossible),
-        new("a second copy that differs", b => b.Change(o => o.Modify(Top(b).Mirror, BlockPurpose.CatalogNode)[100] ^= 1), ProblemCode.NodeCopy),
+        new("a second copy that differs", b => { BlockNumber mirror = Top(b).Mirror; b.Change(o => o.Modify(mirror, BlockPurpose.CatalogNode)[100] ^= 1); }, ProblemCode.NodeCopy),
         new("a count of leaves that is wrong", b => b.EditRoot(static (ref CatalogRoot r) => r.Leaves += 5), ProblemCode.NodeCountWrong),
         new("a count of inodes that is wrong", b => b.EditRoot(static (ref CatalogRoot r) => r.Inodes = ulong.MaxValue), ProblemCode.InodeCountWrong),
         new("a next inode number that is in use", b => b.EditRoot(static (ref CatalogRoot r) => r.NextInode = 3), ProblemCode.NextInodeTooLow),
         new("a next inode number at the end of all numbers", b => b.EditRoot(static (ref CatalogRoot r) => r.NextInode = ulong.MaxValue), ProblemCode.NextInodeTooLow),
         new("an unfinished truncation of nothing", b => b.Change(static o => new PendingTruncation(new InodeNumber(999_999), 3).Write(o.Root)), ProblemCode.TruncationNoteBad),
         new("an unfinished truncation that keeps more than can be", b => b.Change(static o => new PendingTruncation(new InodeNumber(7), -5).Write(o.Root)), ProblemCode.TruncationNoteBad),
-        new("blocks in use that the bitmap says are free", b => b.EditBitmap(m => m.Slice((int)(b.Extent(b.Inode("dir/big")).Item.Start.Value / 8), 4).Clear()), ProblemCode.UsedButFree),
+        new("blocks in use that the bitmap says are free", b => { int at = (int)(b.Extent(b.Inode("dir/big")).Item.Start.Value / 8); b.EditBitmap(m => m.Slice(at, 4).Clear()); }, ProblemCode.UsedButFree),
         new("a bitmap that says that all is free", b => b.EditBitmap(static m => m.Clear()), ProblemCode.UsedButFree),
         new("a bitmap that says that all is used", b => b.EditBitmap(static m => m.Fill(0xFF)), ProblemCode.Leaked, ProblemCode.BitmapTail),
         new("blocks that nothing uses", b => b.Leak(20), ProblemCode.Leaked),

@@ -54,22 +54,36 @@ internal sealed class ContentCheck(ProtectedVolume volume, CatalogStore store, F
                 return true;
             }
 
-            if (cursor.Key.Kind == ItemKind.Inode)
-            {
-                _inode = new InodeNumber(cursor.Key.Inode);
-                _size = InodeItems.Decode(cursor.Value).Size;
-            }
-            else if (cursor.Key.Kind == ItemKind.Extent)
-            {
-                ExtentItem item = ExtentItem.Read(cursor.Value, volume.TotalBlocks);
-                if (!item.Unwritten)
-                {
-                    _batch.Add((_inode, _size, new FileExtent((long)cursor.Key.Offset, item.Start, item.Length, false)));
-                }
-            }
+            Collect(cursor.Key, cursor.Value);
         }
 
         return false;
+    }
+
+    /// <summary>What is malformed has been told by the check of the items.</summary>
+    private void Collect(CatalogKey key, ReadOnlySpan<byte> value)
+    {
+        try
+        {
+            if (key.Kind == ItemKind.Inode)
+            {
+                _inode = new InodeNumber(key.Inode);
+                _size = 0;
+                _size = InodeItems.Decode(value).Size;
+            }
+            else if (key.Kind == ItemKind.Extent)
+            {
+                ExtentItem item = ExtentItem.Read(value, volume.TotalBlocks);
+                if (!item.Unwritten && key.Inode == _inode.Value && key.Offset < (ulong)(FileContent.MaxFileSize / volume.BlockSize))
+                {
+                    _batch.Add((_inode, _size, new FileExtent((long)key.Offset, item.Start, item.Length, false)));
+                }
+            }
+        }
+        catch (CorruptFormatException)
+        {
+            _size = key.Kind == ItemKind.Inode ? 0 : _size;
+        }
     }
 
     private void Verify(CheckPass pass, InodeNumber inode, long size, FileExtent extent, Span<byte> chunk)

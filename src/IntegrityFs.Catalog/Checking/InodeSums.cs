@@ -21,7 +21,10 @@ internal sealed class InodeSums
 
     public uint Type => _record.Mode & TypeMask;
 
-    public bool HasKnownType => Type is 0x1000 or 0x2000 or Directory or 0x6000 or File or Symlink or 0xC000
+    /// <summary>True where the type cannot be right: none of its items has been seen, but one of another type.</summary>
+    public bool IsDoubtful { get; set; }
+
+    public bool HasKnownType => !IsDoubtful && Type is 0x1000 or 0x2000 or Directory or 0x6000 or File or Symlink or 0xC000
         && (_record.Mode & ~0xFFFFu) == 0;
 
     public long Blocks { get; set; }
@@ -42,6 +45,7 @@ internal sealed class InodeSums
     {
         Number = number;
         Exists = false;
+        IsDoubtful = false;
         Blocks = 0;
         Entries = 0;
         InlineLength = -1;

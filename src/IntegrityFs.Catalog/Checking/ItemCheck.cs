@@ -132,6 +132,7 @@ internal sealed class ItemCheck(
             _ => true,
         };
         _inode.Saw(key.Kind);
+        _inode.IsDoubtful |= !fits && SpeaksAgainstType(key.Kind);
         if (!fits && _inode.HasKnownType)
         {
             if (key.Kind == ItemKind.Extent)
@@ -162,6 +163,15 @@ internal sealed class ItemCheck(
                 break;
         }
     }
+
+    /// <summary>True where an item of another type is the first that tells a type.</summary>
+    private bool SpeaksAgainstType(ItemKind kind) => _inode.Type switch
+    {
+        InodeSums.File => kind == ItemKind.Dentry && _inode.Record.Blocks == 0 && _inode.InlineLength < 0,
+        InodeSums.Directory => _inode.Entries == 0 && _inode.Record.Blocks > 0,
+        InodeSums.Symlink => _inode.TargetLength == 0,
+        _ => true,
+    };
 
     /// <summary>Blocks of the file behind which no extent may have content.</summary>
     private long EndOfContent() => note.Inode.Value == _inode.Number

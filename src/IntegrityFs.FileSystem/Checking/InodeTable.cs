@@ -33,7 +33,7 @@ internal struct InodeFacts
 /// <summary>All inodes, in the order of their numbers, in which they are added.</summary>
 internal sealed class InodeTable
 {
-    private const int ChunkBits = 12;
+    private const int ChunkBits = 8;
     private readonly List<InodeFacts[]> _chunks = [];
 
     public int Count { get; private set; }
@@ -46,7 +46,7 @@ internal sealed class InodeTable
     {
         if (Count >> ChunkBits == _chunks.Count)
         {
-            _chunks.Add(new InodeFacts[_chunks.Count == 0 ? 1 << ChunkBits : 1 << ChunkBits]);
+            _chunks.Add(new InodeFacts[1 << ChunkBits]);
         }
 
         ref InodeFacts facts = ref this[Count++];

@@ -81,19 +81,27 @@ public sealed class CheckPass(RepairLevel level, ICheckSink sink, CancellationTo
         return first <= _blocked ? done + Make(first) : done;
     }
 
+    /// <summary>Makes the repairs of a stage and forgets those that succeeded.</summary>
     private int Make(RepairStage wanted)
     {
+        int kept = 0;
         int done = 0;
-        foreach ((Problem problem, RepairStage stage, Func<bool> repair) in _repairs)
+        for (int i = 0; i < _repairs.Count; i++)
         {
+            (Problem problem, RepairStage stage, Func<bool> repair) = _repairs[i];
             cancellation.ThrowIfCancellationRequested();
             if (stage == wanted && repair())
             {
                 done++;
                 sink.Found(problem with { Repaired = true });
             }
+            else
+            {
+                _repairs[kept++] = _repairs[i];
+            }
         }
 
+        _repairs.RemoveRange(kept, _repairs.Count - kept);
         return done;
     }
 

@@ -68,6 +68,16 @@ public sealed class AllocationCheck(ProtectedVolume volume, BlockMap used, bool 
     private void CheckUninitialized(CheckPass pass, long group, int limit)
     {
         _clearBits += limit - (group == 0 ? 2 : 1);
+        if (volume.PurposeOf(new BlockNumber(volume.BitmapBlock(group))) == BlockPurpose.Bitmap)
+        {
+            _unsure = true;
+            pass.Add(
+                RepairStage.Space,
+                new Problem(ProblemCode.GroupCountWrong, $"group {group} has a bitmap, but only {volume.InitializedGroups} groups are said to have one", volume.BitmapBlock(group)),
+                () => Recount(group));
+            return;
+        }
+
         for (int i = 0; i < limit; i += 64)
         {
             ulong expected = used.Word((group * _groupBlocks) + i) & ~Reserved(group, i);
@@ -194,6 +204,37 @@ public sealed class AllocationCheck(ProtectedVolume volume, BlockMap used, bool 
                 Fill(group, bitmap);
                 operation.ForgetGroup(group);
                 operation.Correct(new VolumeStateBlock(0, Math.Max(operation.InitializedGroups, group + 1)));
+                operation.Complete();
+            }
+        }
+
+        return SetFreeIfReadable();
+    }
+
+    /// <summary>Counts groups in whose bitmaps are there; those that cannot be read are written anew.</summary>
+    private bool Recount(long last)
+    {
+        for (long group = volume.InitializedGroups; group <= last; group++)
+        {
+            if (!volume.Verifies(new BlockNumber(volume.BitmapBlock(group)), BlockPurpose.Bitmap))
+            {
+                if (!Rewrite(group, group + 1))
+                {
+                    return false;
+                }
+
+                continue;
+            }
+
+            if (!volume.BeginCorrection(1, out VolumeOperation operation))
+            {
+                return false;
+            }
+
+            using (operation)
+            {
+                operation.ForgetGroup(group);
+                operation.Correct(new VolumeStateBlock(0, group + 1));
                 operation.Complete();
             }
         }
