@@ -100,7 +100,7 @@ public sealed partial class TagTree
                 continue;
             }
 
-            if (VerifyNothing || _authenticators.Current.TagOfNode(node, entry.Version, bytes) == entry.Tag)
+            if (_authenticators.Current.TagOfNode(node, entry.Version, bytes) == entry.Tag)
             {
                 return true;
             }

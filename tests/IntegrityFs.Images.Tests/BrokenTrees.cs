@@ -83,6 +83,7 @@ internal static class BrokenTrees
         new("a free count of nothing", b => b.EditState(static s => s.Slice(VolumeStateLayout.FreeBlocksOffset, 8).Clear()), ProblemCode.FreeCountWrong),
         new("a free count beyond the volume", b => b.EditState(static s => s.Slice(VolumeStateLayout.FreeBlocksOffset, 8).Fill(0x7F)), ProblemCode.StateImpossible),
         new("no group with a bitmap", b => b.EditState(static s => s[VolumeStateLayout.InitializedGroupsOffset] = 0), ProblemCode.GroupCountWrong),
+        new("a second copy of the state that differs", b => b.Change(static o => o.Modify(new BlockNumber(VolumeStateBlock.MirrorNumber), BlockPurpose.State)[VolumeStateLayout.RootOffset + 900] ^= 1), ProblemCode.StateCopy),
         new("more groups than there are", b => b.EditState(static s => s[VolumeStateLayout.InitializedGroupsOffset] = 200), ProblemCode.StateImpossible),
         new("a state block full of zeros", b => b.EditState(static s => s.Clear()), ProblemCode.StateImpossible, ProblemCode.RootImpossible),
     ];

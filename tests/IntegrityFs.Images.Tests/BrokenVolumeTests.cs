@@ -159,15 +159,33 @@ public sealed class BrokenVolumeTests(ITestOutputHelper output)
         Assert.InRange(catalog.Statistics.Inodes, SampleVolume.ManyFiles - 40, SampleVolume.ManyFiles + 11);
     }
 
+    [Theory]
+    [InlineData(VolumeStateBlock.BlockNumber)]
+    [InlineData(VolumeStateBlock.MirrorNumber)]
+    public void A_damaged_copy_of_the_state_is_told_and_repaired_by_a_careful_repair(long block)
+    {
+        MemoryDevice device = SampleVolume.Copy();
+        using (ProtectedVolume volume = SampleVolume.Open(device, readOnly: true))
+        {
+            device[volume.Geometry.BlockOffset(block) + 77] ^= 1;
+        }
+
+        Problem problem = Assert.Single(Inspection.Check(device, RepairLevel.None));
+        Assert.Equal((ProblemCode.StateCopy, block), (problem.Code, problem.Block));
+        Assert.True(Assert.Single(Inspection.Check(device, RepairLevel.Safe)).Repaired);
+        Assert.Empty(Inspection.Check(device, RepairLevel.None));
+    }
+
     [Fact]
-    public void A_damaged_state_block_costs_nothing()
+    public void A_state_that_is_damaged_in_both_copies_costs_nothing()
     {
         MemoryDevice device = SampleVolume.Copy();
         long inodes;
         using (ProtectedVolume volume = SampleVolume.Open(device, readOnly: true))
         {
             inodes = CatalogStore.Open(volume).Statistics.Inodes;
-            device[volume.Geometry.BlockOffset(0) + 77] ^= 1;
+            device[volume.Geometry.BlockOffset(VolumeStateBlock.BlockNumber) + 77] ^= 1;
+            device[volume.Geometry.BlockOffset(VolumeStateBlock.MirrorNumber) + 77] ^= 1;
         }
 
         Assert.Contains(Inspection.Check(device, RepairLevel.None), p => p.Code == ProblemCode.StateImpossible);

@@ -55,12 +55,7 @@ public sealed class CatalogCheck(ProtectedVolume volume, ulong newSeed, ILogger?
         {
             if (TryReadRoot(pass, repairs))
             {
-                used.Add(VolumeStateBlock.BlockNumber);
-                for (long block = 0; block < volume.TotalBlocks; block += 8L * volume.BlockSize)
-                {
-                    used.Add(block == 0 ? 1 : block);
-                }
-
+                volume.AddReserved(used);
                 _walk.Run(_root);
                 CheckItems(pass, repairs, used, visitor);
             }

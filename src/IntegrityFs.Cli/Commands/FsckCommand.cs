@@ -13,13 +13,6 @@ internal static class FsckCommand
         Check and repair a volume that is not mounted: superblocks, key slots, journal, every tag, the structure of the catalog, free space.
 
         Without -n, -p or -y it reports, then asks. A tag is never computed over content that did not verify, unless you name the block.
-
-        Examples:
-          integrityfs fsck -k KEY -n IMAGE                    report, write nothing
-          integrityfs fsck -k KEY -p IMAGE                    repair what loses nothing (what a boot runs)
-          integrityfs fsck -k KEY -y IMAGE                    repair everything, give up what is lost
-          integrityfs fsck -k KEY -n --json IMAGE             the report for scripts: each problem with its id
-          integrityfs fsck -k KEY --zero-block 1234 IMAGE     give up one damaged block of a file
         """;
 
     public static Command Build()

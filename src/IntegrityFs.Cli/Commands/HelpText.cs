@@ -23,8 +23,10 @@ internal static class HelpText
               integrityfs umount /mnt
             """,
         "integrityfs fsck" => """
-              integrityfs fsck -n --key-file volume.key volume.img
-              integrityfs fsck -y --key-file volume.key --json volume.img
+              integrityfs fsck -n --key-file volume.key volume.img              (report, write nothing)
+              integrityfs fsck -p --key-file volume.key volume.img              (repair what loses nothing)
+              integrityfs fsck -y --key-file volume.key --json volume.img       (repair all; the report for scripts)
+              integrityfs fsck --key-file volume.key --zero-block 1234 volume.img
             """,
         "integrityfs status" => """
               integrityfs status /mnt

@@ -13,6 +13,7 @@ public enum ProblemCode
     TagNodeCopy = 105,
     TagNodeLost = 106,
     StateImpossible = 107,
+    StateCopy = 108,
     BitmapUnreadable = 201,
     UsedButFree = 202,
     Leaked = 203,

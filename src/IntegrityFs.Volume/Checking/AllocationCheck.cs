@@ -22,10 +22,9 @@ public sealed class AllocationCheck(ProtectedVolume volume, BlockMap used, bool 
     /// <summary>Goes through all groups.</summary>
     public void Run(CheckPass pass)
     {
-        used.Add(VolumeStateBlock.BlockNumber);
+        volume.AddReserved(used);
         for (long group = 0; group < volume.Groups; group++)
         {
-            used.Add(volume.BitmapBlock(group));
             pass.Progress("allocation", group * _groupBlocks);
             CheckGroup(pass, group);
         }
@@ -67,7 +66,7 @@ public sealed class AllocationCheck(ProtectedVolume volume, BlockMap used, bool 
 
     private void CheckUninitialized(CheckPass pass, long group, int limit)
     {
-        _clearBits += limit - (group == 0 ? 2 : 1);
+        _clearBits += limit - ReservedIn(group);
         if (volume.PurposeOf(new BlockNumber(volume.BitmapBlock(group))) == BlockPurpose.Bitmap)
         {
             _unsure = true;
@@ -145,7 +144,27 @@ public sealed class AllocationCheck(ProtectedVolume volume, BlockMap used, bool 
         return inByte || bitmap[whole..].ContainsAnyExcept((byte)0);
     }
 
-    private ulong Reserved(long group, int offset) => offset != 0 ? 0 : group == 0 ? 3UL : 1UL;
+    private int ReservedIn(long group)
+    {
+        int reserved = 0;
+        for (long block = group * _groupBlocks; block < (group * _groupBlocks) + 64 && block < volume.TotalBlocks; block++)
+        {
+            reserved += volume.IsReserved(new BlockNumber(block)) ? 1 : 0;
+        }
+
+        return reserved;
+    }
+
+    private ulong Reserved(long group, int offset)
+    {
+        ulong bits = 0;
+        for (int i = 0; offset == 0 && i < 64 && (group * _groupBlocks) + i < volume.TotalBlocks; i++)
+        {
+            bits |= volume.IsReserved(new BlockNumber((group * _groupBlocks) + i)) ? 1UL << i : 0;
+        }
+
+        return bits;
+    }
 
     /// <summary>The free blocks as the bitmaps have them now: allocation must not be misled.</summary>
     private bool SetFree()
@@ -156,7 +175,7 @@ public sealed class AllocationCheck(ProtectedVolume volume, BlockMap used, bool 
             for (long group = 0; group < volume.Groups; group++)
             {
                 int limit = (int)Math.Min(_groupBlocks, volume.TotalBlocks - (group * _groupBlocks));
-                free += group < volume.InitializedGroups ? ClearBits(group, limit) : limit - (group == 0 ? 2 : 1);
+                free += group < volume.InitializedGroups ? ClearBits(group, limit) : limit - ReservedIn(group);
             }
         }
 

@@ -166,7 +166,62 @@ public sealed partial class ProtectedVolume
         if (StateProblem is { } problem)
         {
             pass.Add(RepairStage.Space, new Problem(ProblemCode.StateImpossible, problem, VolumeStateBlock.BlockNumber), ResetState);
+            return;
         }
+
+        using var copies = new AlignedMemory(2 * BlockSize);
+        Span<byte> first = copies.Span[..BlockSize];
+        Span<byte> second = copies.Span[BlockSize..];
+        bool isFirst = TryLoad(VolumeStateBlock.BlockNumber, first);
+        bool isSecond = TryLoad(VolumeStateBlock.MirrorNumber, second);
+        if (!isFirst || !isSecond || !first.SequenceEqual(second))
+        {
+            long bad = isFirst ? VolumeStateBlock.MirrorNumber : VolumeStateBlock.BlockNumber;
+            pass.Add(RepairStage.Space, new Problem(ProblemCode.StateCopy, $"the copy of the state block in block {bad} is damaged or differs from the other", bad), RewriteState);
+        }
+    }
+
+    /// <summary>Adds the blocks that the volume itself owns.</summary>
+    public void AddReserved(BlockMap used)
+    {
+        used.Add(VolumeStateBlock.BlockNumber);
+        used.Add(VolumeStateBlock.MirrorNumber);
+        for (long group = 0; group < _allocator.Groups; group++)
+        {
+            used.Add(_allocator.BitmapBlock(group));
+        }
+    }
+
+    private bool TryLoad(long block, Span<byte> destination)
+    {
+        try
+        {
+            using ReadScope scope = EnterRead();
+            LoadInto(block, BlockPurpose.State, destination);
+            return true;
+        }
+        catch (Exception e) when (e is IntegrityException or DeviceException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>A change of the state writes both copies.</summary>
+    private bool RewriteState()
+    {
+        if (!BeginCorrection(1, out VolumeOperation operation))
+        {
+            return false;
+        }
+
+        using (operation)
+        {
+            operation.Modify(new BlockNumber(VolumeStateBlock.BlockNumber), BlockPurpose.State);
+            operation.Complete();
+        }
+
+        Commit();
+        return true;
     }
 
     private bool RewriteSuperblocks()
@@ -194,6 +249,6 @@ public sealed partial class ProtectedVolume
         }
     }
 
-    [LoggerMessage(6, LogLevel.Warning, "block {Block} was {What} at the operator's request: its content is not what was written before")]
+    [LoggerMessage(9, LogLevel.Warning, "block {Block} was {What} at the operator's request: its content is not what was written before")]
     private static partial void LogGivenUp(ILogger logger, long block, string what);
 }
