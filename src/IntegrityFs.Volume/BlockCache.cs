@@ -99,6 +99,15 @@ internal sealed class BlockCache(int capacity, int blockSize, Func<bool>? allowB
         }
     }
 
+    /// <summary>True where the block is in memory, at this moment.</summary>
+    public bool Contains(long number)
+    {
+        lock (_lock)
+        {
+            return _map.ContainsKey(number);
+        }
+    }
+
     /// <summary>Copies a block's content where it is cached.</summary>
     public bool TryCopy(long number, Span<byte> destination)
     {

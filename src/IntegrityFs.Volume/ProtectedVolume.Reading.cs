@@ -56,6 +56,11 @@ public sealed partial class ProtectedVolume
     /// <summary>Reads a block into the cache; pinned.</summary>
     internal CachedBlock Load(long block, BlockPurpose purpose)
     {
+        if (purpose == BlockPurpose.CatalogNode && TryLoadAround(block, out CachedBlock? together))
+        {
+            return together;
+        }
+
         CachedBlock reserved = _cache.Reserve();
         try
         {

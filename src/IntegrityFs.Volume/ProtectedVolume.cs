@@ -262,6 +262,11 @@ public sealed partial class ProtectedVolume : IVolume, ILeaseOwner, IDisposable
         _work.Dispose();
         _checkpointWork.Dispose();
         _staging?.Dispose();
+        foreach (AlignedMemory window in _windows)
+        {
+            window.Dispose();
+        }
+
         _gate.Dispose();
     }
 

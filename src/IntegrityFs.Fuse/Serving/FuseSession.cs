@@ -24,7 +24,7 @@ internal sealed class FuseSession : IDisposable
     {
         _state = state;
         _device = device;
-        _workers = new Worker?[state.Options.ThreadCount];
+        _workers = new Worker?[state.Options.ThreadCount + FuseServerOptions.ParkedThreads];
     }
 
     /// <summary>Threads that serve.</summary>
@@ -155,27 +155,28 @@ internal sealed class FuseSession : IDisposable
             spare = null;
         }
 
-        Threads = _workers.Length;
-        _running = Threads;
+        Threads = _state.Options.ThreadCount;
+        _running = _workers.Length;
         for (int slot = 1; slot < _workers.Length; slot++)
         {
             FuseDevice device = (cloning ? spare ?? _device.TryClone(out _) : null) ?? _device;
             spare = null;
             var worker = new Worker(_state, new DeviceChannel(device), slot);
             _workers[slot] = worker;
-            StartThread(slot, () => RunOther(worker));
+            bool parked = slot >= Threads;
+            StartThread(slot, () => RunOther(worker, parked));
         }
 
         Log.Serving(_state.Logger, _state.Agreement.Minor, Threads, _state.Agreement.MaxTransfer);
     }
 
-    private void RunOther(Worker worker)
+    private void RunOther(Worker worker, bool parked)
     {
         Native.MarkThreadAsIoFlusher();
         WorkerExit exit = WorkerExit.Failed;
         try
         {
-            exit = worker.Run(initOnly: false) ?? WorkerExit.Failed;
+            exit = worker.Run(initOnly: false, parked) ?? WorkerExit.Failed;
         }
         finally
         {

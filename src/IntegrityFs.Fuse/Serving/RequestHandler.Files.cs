@@ -88,6 +88,7 @@ internal sealed partial class RequestHandler
             return Malformed;
         }
 
+        LetOthersRead();
         return SyncAnswer(_fs.Sync(Inode(header.Node), (request.Flags & Bits.FsyncDataOnly) != 0));
     }
 
@@ -98,8 +99,18 @@ internal sealed partial class RequestHandler
             return Malformed;
         }
 
+        LetOthersRead();
         return SyncAnswer(_fs.SyncDirectory(Inode(header.Node), (request.Flags & Bits.FsyncDataOnly) != 0));
     }
+
+    private int SyncFileSystem()
+    {
+        LetOthersRead();
+        return Fail(_fs.SyncFileSystem());
+    }
+
+    // A commit takes as long as the disk's flush: others may join the next one meanwhile.
+    private void LetOthersRead() => _yielded |= !_yielded && _session.Readers.TryYield();
 
     // ENOSYS would make the kernel report success to every later fsync without asking.
     private static int SyncAnswer(Errno error) => Fail(error == Errno.ENOSYS ? Errno.EIO : error);

@@ -34,6 +34,7 @@ internal sealed partial class RequestHandler : IDisposable
     private readonly CreateExtensions _extensions;
     private readonly long[] _counts = new long[(int)Opcode.CopyFileRange64 + 1];
     private bool _extensionsBad;
+    private bool _yielded;
 
     public RequestHandler(SessionState session, int slot)
     {
@@ -55,6 +56,14 @@ internal sealed partial class RequestHandler : IDisposable
 
     /// <summary>Requests so far by operation; other threads may see it a little late.</summary>
     public ReadOnlySpan<long> Counts => _counts;
+
+    /// <summary>True, once, where the thread gave its slot among the readers away while it waited for the disk.</summary>
+    public bool TakeYielded()
+    {
+        bool yielded = _yielded;
+        _yielded = false;
+        return yielded;
+    }
 
     /// <summary>The first bytes of the reply.</summary>
     public ReadOnlySpan<byte> Message(int size) => _reply.Message(size);
@@ -153,7 +162,7 @@ internal sealed partial class RequestHandler : IDisposable
         Opcode.Flush => Flush(header, ref body),
         Opcode.Fsync => Sync(header, ref body),
         Opcode.FsyncDir => SyncDirectory(header, ref body),
-        Opcode.SyncFs => Fail(_fs.SyncFileSystem()),
+        Opcode.SyncFs => SyncFileSystem(),
         Opcode.OpenDir => OpenDirectory(),
         Opcode.ReleaseDir => 0,
         Opcode.ReadDir => ReadDirectory(header, ref body, plus: false),

@@ -17,7 +17,10 @@ internal sealed class SessionState(IFileSystem fileSystem, FuseServerOptions opt
 
     public ILogger Logger { get; } = logger;
 
-    public ServingGate Gate { get; } = new(options.ThreadCount);
+    public ServingGate Gate { get; } = new(options.ThreadCount + FuseServerOptions.ParkedThreads);
+
+    /// <summary>Who reads requests, and who waits meanwhile.</summary>
+    public ReaderSlots Readers { get; } = new();
 
     public Validity EntryValidity { get; } = Validity.From(options.EntryTimeout);
 

@@ -20,16 +20,25 @@ internal sealed class Worker(SessionState session, IRequestChannel channel, int 
     /// <summary>Requests so far by operation.</summary>
     public ReadOnlySpan<long> Counts => _handler.Counts;
 
-    /// <summary>Serves until the mount is gone, or until <paramref name="initOnly"/> and INIT is answered (null).</summary>
-    public WorkerExit? Run(bool initOnly)
+    /// <summary>Serves until the mount is gone, or until <paramref name="initOnly"/> and INIT is answered (null). A
+    /// <paramref name="parked"/> thread begins when another one has a slot to give.</summary>
+    public WorkerExit? Run(bool initOnly, bool parked = false)
     {
         while (true)
         {
+            if (parked || _handler.TakeYielded())
+            {
+                parked = false;
+                session.Readers.Enter();
+            }
+
             try
             {
                 WorkerExit? exit = ServeOne();
                 if (exit != null)
                 {
+                    // Whoever is parked is to learn it as well.
+                    session.Readers.Leave();
                     return exit;
                 }
             }
@@ -50,7 +59,9 @@ internal sealed class Worker(SessionState session, IRequestChannel channel, int 
     /// <summary>Serves one request. Not null: no more will come.</summary>
     public WorkerExit? ServeOne()
     {
+        session.Readers.BeginListening();
         int length = channel.Receive(_handler.RequestBuffer);
+        session.Readers.EndListening();
         if (length <= 0)
         {
             return Judge(-length);
