@@ -47,8 +47,10 @@ public interface IVolume
     BlockLease Read(BlockNumber block, BlockPurpose purpose);
 
     /// <summary>Inside a scope: reads whole data blocks into <paramref name="destination"/> (Count × BlockSize bytes;
-    /// fastest where its address is a multiple of 4096), verified, without filling the cache.</summary>
-    void ReadData(BlockRun run, Span<byte> destination);
+    /// fastest where its address is a multiple of 4096), verified, without filling the cache. With
+    /// <paramref name="neighbours"/>, for content of small files, data blocks beside it come into the cache: the next
+    /// file is likely to lie there.</summary>
+    void ReadData(BlockRun run, Span<byte> destination, bool neighbours = false);
 
     /// <summary>Inside a scope: the root area. Invalid after the scope; a write operation uses <see cref="IVolumeOperation.Root"/>.</summary>
     ReadOnlySpan<byte> ReadRoot();

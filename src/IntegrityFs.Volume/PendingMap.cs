@@ -1,6 +1,6 @@
 // Promise: for every block that a durable transaction changed and no checkpoint has taken home: its newest tag, and where
 // the content stands. Changed only inside the exclusive scope, read in shared ones.
-// Memory: bounded by the journal's size (one entry per image).
+// Memory: bounded by the journal's size (one entry per image, and one in the snapshot, which is used again).
 using IntegrityFs.Format;
 
 namespace IntegrityFs.Volume;
@@ -21,9 +21,13 @@ internal enum PendingPlace : byte
 /// <summary>A block that waits for a checkpoint.</summary>
 internal readonly record struct PendingBlock(TagEntry Entry, ulong Position, PendingPlace Place);
 
+/// <summary>A pending block and its number.</summary>
+internal readonly record struct PendingChange(long Block, PendingBlock Pending);
+
 internal sealed class PendingMap
 {
     private readonly Dictionary<long, PendingBlock> _blocks = [];
+    private PendingChange[] _snapshot = [];
 
     public int Count => _blocks.Count;
 
@@ -53,28 +57,31 @@ internal sealed class PendingMap
         }
     }
 
-    /// <summary>Everything pending, ascending by block.</summary>
-    public (long Block, PendingBlock Pending)[] Snapshot()
+    /// <summary>Everything pending, in no order, in memory that the next call uses again.</summary>
+    public Span<PendingChange> Snapshot()
     {
-        var all = new (long Block, PendingBlock Pending)[_blocks.Count];
-        int i = 0;
-        foreach ((long block, PendingBlock pending) in _blocks)
+        if (_snapshot.Length < _blocks.Count)
         {
-            all[i++] = (block, pending);
+            _snapshot = new PendingChange[Math.Max(_blocks.Count, 2 * _snapshot.Length)];
         }
 
-        Array.Sort(all, static (a, b) => a.Block.CompareTo(b.Block));
-        return all;
+        int count = 0;
+        foreach ((long block, PendingBlock pending) in _blocks)
+        {
+            _snapshot[count++] = new PendingChange(block, pending);
+        }
+
+        return _snapshot.AsSpan(0, count);
     }
 
     /// <summary>Takes out what a checkpoint has brought home and nothing has changed since.</summary>
-    public void Complete((long Block, PendingBlock Pending)[] done)
+    public void Complete(ReadOnlySpan<PendingChange> done)
     {
-        foreach ((long block, PendingBlock pending) in done)
+        foreach (PendingChange change in done)
         {
-            if (_blocks.TryGetValue(block, out PendingBlock now) && now.Entry.Stamp == pending.Entry.Stamp)
+            if (_blocks.TryGetValue(change.Block, out PendingBlock now) && now.Entry.Stamp == change.Pending.Entry.Stamp)
             {
-                _blocks.Remove(block);
+                _blocks.Remove(change.Block);
             }
         }
     }

@@ -1,5 +1,6 @@
-// Promise: the volume owns no thread; a host that opened it Deferred lends two: one commits by time and by fill, one
-// checkpoints by fill of the journal. Both end when told to, or when the volume is faulted.
+// Promise: the volume owns no thread of its own accord; a host that opened it Deferred lends two: one commits by time and by fill, one
+// checkpoints by fill of the journal. Both end when told to, or when the volume is faulted. Threads that the second one
+// starts to help it end with the volume.
 namespace IntegrityFs.Volume;
 
 /// <summary>What a host's thread does for a volume.</summary>
@@ -14,6 +15,9 @@ public enum BackgroundRole
 
 public sealed partial class ProtectedVolume
 {
+    /// <summary>Writes that a checkpoint keeps the device busy with at a time.</summary>
+    private const int HomeLanes = 4;
+
     private static readonly TimeSpan Pulse = TimeSpan.FromMilliseconds(200);
     private readonly SemaphoreSlim _checkpointWork = new(0);
 
@@ -23,6 +27,11 @@ public sealed partial class ProtectedVolume
     {
         try
         {
+            if (role == BackgroundRole.Checkpointer)
+            {
+                WidenHomeWriting();
+            }
+
             while (!stop.IsCancellationRequested && _fault is null)
             {
                 if (role == BackgroundRole.Committer)
@@ -42,6 +51,20 @@ public sealed partial class ProtectedVolume
         catch (IOException)
         {
             // The volume is faulted and has said so.
+        }
+    }
+
+    /// <summary>Starts the threads that help a checkpoint: from the checkpointer's thread, because they take over what the
+    /// host has set for it (that it serves write-back).</summary>
+    private void WidenHomeWriting()
+    {
+        lock (_checkpointLock)
+        {
+            if (_homeLanes.Count == 1)
+            {
+                _homeLanes.Dispose();
+                _homeLanes = new WorkLanes(HomeLanes);
+            }
         }
     }
 

@@ -3,14 +3,9 @@
 // Order: home blocks and free tree slots → flush → superblock A → flush → superblock B. Journal space and the old tree
 // slots are given up only after a flush behind superblock B (any commit's flush will do): then both copies agree.
 // Threads: one checkpoint at a time, beside commits and readers; the gate is taken only to look and to finish.
-// Cost: one copy of each block that the cache still has; the others are read from the journal, images that lie together in
-// one read, and verified; each block is written once, sorted, up to 128 neighbours in one write; the changed paths of the
-// tree are rehashed and written; two flushes.
-using IntegrityFs.Device;
+// Cost: what HomeWriter says for the blocks; the changed paths of the tree are rehashed and written; two flushes.
 using IntegrityFs.Format;
 using IntegrityFs.Integrity;
-using IntegrityFs.Journal;
-using Microsoft.Extensions.Logging;
 
 namespace IntegrityFs.Volume;
 
@@ -18,8 +13,10 @@ public sealed partial class ProtectedVolume
 {
     private readonly Lock _checkpointLock = new();
     private readonly Lock _releaseLock = new();
+    private readonly HomeWriter _home;
+    private WorkLanes _homeLanes = new(1);
     private PendingRelease? _release;
-    private AlignedMemory? _staging;
+    private (long Block, TagEntry Entry)[] _changes = [];
 
     /// <summary>Copies what is durable home, writes the tag tree and the superblocks, and frees journal space.</summary>
     public void Checkpoint()
@@ -49,12 +46,13 @@ public sealed partial class ProtectedVolume
         // The tree slots about to be written are those that the older superblock, B, may still need.
         FlushSecondSuperblock();
         _gate.EnterWriteLock();
-        (long Block, PendingBlock Pending)[] snapshot = _pending.Snapshot();
+        Span<PendingChange> snapshot = _pending.Snapshot();
         ulong head = _pendingHead;
         byte[] chain = _pendingChain.ToArray();
         ulong next = _nextSequence;
         _checkpointing = true;
         _gate.ExitWriteLock();
+        snapshot.Sort(static (a, b) => a.Block.CompareTo(b.Block));
         if (head != _superblock.Tail || snapshot.Length > 0)
         {
             BringHome(snapshot, _superblock with { Tail = head, Chain = chain, NextSequence = next });
@@ -68,17 +66,21 @@ public sealed partial class ProtectedVolume
         _gate.ExitWriteLock();
     }
 
-    private void BringHome((long Block, PendingBlock Pending)[] snapshot, Superblock superblock)
+    private void BringHome(ReadOnlySpan<PendingChange> snapshot, Superblock superblock)
     {
-        WriteHome(snapshot);
-        var changes = new (long Block, TagEntry Entry)[snapshot.Length];
-        for (int i = 0; i < snapshot.Length; i++)
+        _home.Write(snapshot, _homeLanes);
+        if (_changes.Length < snapshot.Length)
         {
-            changes[i] = (snapshot[i].Block, snapshot[i].Pending.Entry);
+            _changes = new (long Block, TagEntry Entry)[Math.Max(snapshot.Length, 2 * _changes.Length)];
         }
 
-        int count = changes.Length - ((Mutations & Mutation.DropTagUpdate) != 0 ? 1 : 0);
-        TagEntry root = _tree.Apply(changes.AsSpan(0, Math.Max(count, 0)), _superblock.Generation + 1);
+        for (int i = 0; i < snapshot.Length; i++)
+        {
+            _changes[i] = (snapshot[i].Block, snapshot[i].Pending.Entry);
+        }
+
+        int count = Math.Max(snapshot.Length - ((Mutations & Mutation.DropTagUpdate) != 0 ? 1 : 0), 0);
+        TagEntry root = _tree.Apply(_changes.AsSpan(0, count), _superblock.Generation + 1);
         if ((Mutations & Mutation.SkipCheckpointFlush) == 0)
         {
             _device.Flush();
@@ -137,149 +139,6 @@ public sealed partial class ProtectedVolume
             }
         }
     }
-
-    private void WriteHome((long Block, PendingBlock Pending)[] snapshot)
-    {
-        _staging ??= new AlignedMemory(BlocksPerRead * BlockSize);
-        int i = 0;
-        int last = snapshot.Length - ((Mutations & Mutation.DropHomeWrite) != 0 ? 1 : 0);
-        while (i < last)
-        {
-            if (snapshot[i].Pending.Place != PendingPlace.Journal)
-            {
-                i++;
-                continue;
-            }
-
-            int run = 1;
-            while (i + run < last && run < BlocksPerRead && run < _geometry.ContiguousFrom(snapshot[i].Block)
-                && snapshot[i + run].Block == snapshot[i].Block + run && snapshot[i + run].Pending.Place == PendingPlace.Journal)
-            {
-                run++;
-            }
-
-            WriteHomeRun(snapshot.AsSpan(i, run));
-            i += run;
-        }
-    }
-
-    /// <summary>Gathers neighbours from the cache or the journal and writes them home; a block whose journal image has
-    /// gone bad is left out (its new tag will make reads fail rather than show older content).</summary>
-    private void WriteHomeRun(ReadOnlySpan<(long Block, PendingBlock Pending)> run)
-    {
-        Span<bool> gathered = stackalloc bool[run.Length];
-        GatherClean(run, gathered);
-        GatherImages(run, gathered);
-        int start = 0;
-        for (int i = 0; i < run.Length; i++)
-        {
-            if (!gathered[i] && !Gather(run[i].Block, run[i].Pending, _staging!.Span.Slice(i * BlockSize, BlockSize)))
-            {
-                WriteStaged(run[start].Block, start, i);
-                start = i + 1;
-            }
-        }
-
-        if (start < run.Length)
-        {
-            WriteStaged(run[start].Block, start, run.Length);
-        }
-    }
-
-    /// <summary>Takes what the cache has in exactly the version that is pending.</summary>
-    private void GatherClean(ReadOnlySpan<(long Block, PendingBlock Pending)> run, Span<bool> gathered)
-    {
-        Span<byte> staging = _staging!.Span;
-        _gate.EnterReadLock();
-        try
-        {
-            for (int i = 0; i < run.Length; i++)
-            {
-                gathered[i] = TryCopyClean(run[i].Block, run[i].Pending, staging.Slice(i * BlockSize, BlockSize));
-            }
-        }
-        finally
-        {
-            _gate.ExitReadLock();
-        }
-    }
-
-    /// <summary>Reads images that lie one behind the other in the journal together; what does not fit its tag stays
-    /// ungathered, for a second look.</summary>
-    private void GatherImages(ReadOnlySpan<(long Block, PendingBlock Pending)> run, Span<bool> gathered)
-    {
-        int i = 0;
-        while (i < run.Length)
-        {
-            if (gathered[i])
-            {
-                i++;
-                continue;
-            }
-
-            ulong position = run[i].Pending.Position;
-            int untilWrap = _geometry.JournalBlocks - (int)(position % (ulong)_geometry.JournalBlocks);
-            int count = 1;
-            while (count < untilWrap && i + count < run.Length && !gathered[i + count]
-                && run[i + count].Pending.Position == position + (ulong)count)
-            {
-                count++;
-            }
-
-            Span<byte> images = _staging!.Span.Slice(i * BlockSize, count * BlockSize);
-            _journal.ReadImage(position, images);
-            for (int k = 0; k < count; k++)
-            {
-                TagEntry entry = run[i + k].Pending.Entry;
-                gathered[i + k] = Verify(run[i + k].Block, (BlockPurpose)entry.Kind, entry, images.Slice(k * BlockSize, BlockSize));
-            }
-
-            i += count;
-        }
-    }
-
-    private void WriteStaged(long block, int start, int end)
-    {
-        if (end > start)
-        {
-            _device.Write(_geometry.BlockOffset(block), _staging!.Span[(start * BlockSize)..(end * BlockSize)]);
-        }
-    }
-
-    /// <summary>The second look at one image.</summary>
-    private bool Gather(long block, PendingBlock pending, Span<byte> destination)
-    {
-        _journal.ReadImage(pending.Position, destination);
-        if (Verify(block, (BlockPurpose)pending.Entry.Kind, pending.Entry, destination))
-        {
-            return true;
-        }
-
-        Interlocked.Increment(ref _mismatches);
-        LogLostImage(Logger, block);
-        return false;
-    }
-
-    /// <summary>Inside a scope: takes the content from the cache if that is exactly the version that is pending.</summary>
-    private bool TryCopyClean(long block, PendingBlock pending, Span<byte> destination)
-    {
-        if (!_pending.TryGet(block, out PendingBlock now) || now.Entry.Stamp != pending.Entry.Stamp || !_cache.TryPin(block, out CachedBlock cached))
-        {
-            return false;
-        }
-
-        bool clean = cached.State == BlockState.Clean;
-        if (clean)
-        {
-            cached.Span(BlockSize).CopyTo(destination);
-        }
-
-        _cache.Unpin(cached);
-        return clean;
-    }
-
-    [LoggerMessage(2, LogLevel.Error, "block {Block}: its image in the journal is damaged; the block reads as an error until it is overwritten")]
-    private static partial void LogLostImage(ILogger logger, long block);
 
     private sealed class PendingRelease(ulong tail)
     {

@@ -117,11 +117,21 @@ public sealed partial class ProtectedVolume
     /// still write what was there.</summary>
     private void ForgetDurableFrees()
     {
-        if (!_checkpointing)
+        if (_checkpointing)
         {
-            ulong durable = _committedId;
-            _recentFrees.RemoveAll(f => f.Transaction <= durable);
+            return;
         }
+
+        int kept = 0;
+        for (int i = 0; i < _recentFrees.Count; i++)
+        {
+            if (_recentFrees[i].Transaction > _committedId)
+            {
+                _recentFrees[kept++] = _recentFrees[i];
+            }
+        }
+
+        _recentFrees.RemoveRange(kept, _recentFrees.Count - kept);
     }
 
     private void CommitThrough(ulong target)

@@ -1,8 +1,9 @@
 // Promise: as ProtectedVolume.Reading.cs says: nothing enters the cache that was not verified. A catalog node that has to
-// come from its place at home brings the nodes beside it along: leaves are allocated side by side as names and inodes
-// arrive, so who walks a tree needs them next. What looks wrong in a neighbour is nobody's concern until it is asked for.
-// Cost: one device read of up to 64 KiB where there would be one of a block for each node; one HMAC and one copy for each
-// node that was not there; no allocation once warm.
+// come from its place at home brings the nodes beside it along, a block of a small file the data beside it: leaves and
+// small files are allocated side by side as they arrive, so who walks a tree needs them next. What looks wrong in a
+// neighbour is nobody's concern until it is asked for.
+// Cost: one device read of up to 16 blocks where there would be one of a block for each; one HMAC and one copy for each
+// block that was not there; no allocation once warm.
 using System.Diagnostics.CodeAnalysis;
 using IntegrityFs.Device;
 using IntegrityFs.Format;
@@ -11,13 +12,13 @@ namespace IntegrityFs.Volume;
 
 public sealed partial class ProtectedVolume
 {
-    private const int NodesAround = 16;
+    private const int BlocksAround = 16;
     private readonly Lock _windowLock = new();
     private readonly Stack<AlignedMemory> _windows = new();
 
-    /// <summary>Loads a node and the nodes that lie directly beside it; the one asked for comes pinned. False where it is
-    /// alone, pending, or does not verify: the ordinary way will tell.</summary>
-    private bool TryLoadAround(long block, [NotNullWhen(true)] out CachedBlock? loaded)
+    /// <summary>Loads a block and those of the same purpose that lie directly beside it; the one asked for comes pinned.
+    /// False where it is alone, pending, or does not verify: the ordinary way will tell.</summary>
+    private bool TryLoadAround(long block, BlockPurpose purpose, [NotNullWhen(true)] out CachedBlock? loaded)
     {
         loaded = null;
         if (_pending.TryGet(block, out _))
@@ -25,18 +26,18 @@ public sealed partial class ProtectedVolume
             return false;
         }
 
-        Span<TagEntry> entries = stackalloc TagEntry[NodesAround];
-        long window = block - (block % NodesAround);
-        entries = entries[..(int)Math.Min(NodesAround, TotalBlocks - window)];
+        Span<TagEntry> entries = stackalloc TagEntry[BlocksAround];
+        long window = block - (block % BlocksAround);
+        entries = entries[..(int)Math.Min(BlocksAround, TotalBlocks - window)];
         _tree.Find(window, entries);
         int first = (int)(block - window);
         int end = first + 1;
-        while (first > 0 && IsUnreadNode(window + first - 1, entries[first - 1]))
+        while (first > 0 && IsUnread(window + first - 1, purpose, entries[first - 1]))
         {
             first--;
         }
 
-        while (end < entries.Length && IsUnreadNode(window + end, entries[end]))
+        while (end < entries.Length && IsUnread(window + end, purpose, entries[end]))
         {
             end++;
         }
@@ -51,7 +52,7 @@ public sealed partial class ProtectedVolume
         {
             Span<byte> content = memory.Span[..((end - first) * BlockSize)];
             _device.Read(_geometry.BlockOffset(window + first), content);
-            loaded = Admit(window + first, block, entries[first..end], content);
+            loaded = Admit(window + first, block, purpose, entries[first..end], content);
         }
         finally
         {
@@ -64,24 +65,24 @@ public sealed partial class ProtectedVolume
         return loaded is not null;
     }
 
-    private bool IsUnreadNode(long block, TagEntry entry) =>
-        !entry.IsAbsent && entry.Kind == (byte)BlockPurpose.CatalogNode && !_pending.TryGet(block, out _) && !_cache.Contains(block);
+    private bool IsUnread(long block, BlockPurpose purpose, TagEntry entry) =>
+        !entry.IsAbsent && entry.Kind == (byte)purpose && !_pending.TryGet(block, out _) && !_cache.Contains(block);
 
     /// <summary>Puts what verifies into the cache; the wanted block stays pinned.</summary>
-    private CachedBlock? Admit(long first, long wanted, ReadOnlySpan<TagEntry> entries, ReadOnlySpan<byte> content)
+    private CachedBlock? Admit(long first, long wanted, BlockPurpose purpose, ReadOnlySpan<TagEntry> entries, ReadOnlySpan<byte> window)
     {
         CachedBlock? found = null;
         for (int i = 0; i < entries.Length; i++)
         {
-            ReadOnlySpan<byte> node = content.Slice(i * BlockSize, BlockSize);
-            if (!Verify(first + i, BlockPurpose.CatalogNode, entries[i], node))
+            ReadOnlySpan<byte> content = window.Slice(i * BlockSize, BlockSize);
+            if (!Verify(first + i, purpose, entries[i], content))
             {
                 continue;
             }
 
             CachedBlock reserved = _cache.Reserve();
-            node.CopyTo(reserved.Span(BlockSize));
-            CachedBlock published = _cache.Publish(reserved, first + i, BlockPurpose.CatalogNode);
+            content.CopyTo(reserved.Span(BlockSize));
+            CachedBlock published = _cache.Publish(reserved, first + i, purpose);
             if (first + i == wanted)
             {
                 found = published;
@@ -105,6 +106,6 @@ public sealed partial class ProtectedVolume
             }
         }
 
-        return new AlignedMemory(NodesAround * BlockSize);
+        return new AlignedMemory(BlocksAround * BlockSize);
     }
 }

@@ -1,7 +1,8 @@
 // Promise: no byte leaves here that was not verified against its entry, in the pending map or the tag tree. On a mismatch
 // the block is read once more before it is declared bad. Bulk reads go straight into the caller's memory, then are
 // verified there; a caller that gets an exception must not use the memory.
-// Cost of ReadData: for each stretch of neighbours one device read and one HMAC per block; no copy, no allocation.
+// Cost of ReadData: for each stretch of neighbours one device read and one HMAC per block; no copy (one where the cache
+// has the block), no allocation.
 using IntegrityFs.Format;
 using IntegrityFs.Integrity;
 using Microsoft.Extensions.Logging;
@@ -34,7 +35,7 @@ public sealed partial class ProtectedVolume
     }
 
     /// <inheritdoc/>
-    public void ReadData(BlockRun run, Span<byte> destination)
+    public void ReadData(BlockRun run, Span<byte> destination, bool neighbours = false)
     {
         if (run.Count <= 0 || destination.Length != (long)run.Count * BlockSize)
         {
@@ -48,6 +49,11 @@ public sealed partial class ProtectedVolume
         {
             long block = run.First.Value + done;
             int stretch = (int)Math.Min(Math.Min(run.Count - done, BlocksPerRead), _geometry.ContiguousFrom(block));
+            if (neighbours && !_cache.Contains(block) && TryLoadAround(block, BlockPurpose.Data, out CachedBlock? together))
+            {
+                _cache.Unpin(together);
+            }
+
             ReadStretch(block, destination.Slice(done * BlockSize, stretch * BlockSize), stretch);
             done += stretch;
         }
@@ -56,7 +62,7 @@ public sealed partial class ProtectedVolume
     /// <summary>Reads a block into the cache; pinned.</summary>
     internal CachedBlock Load(long block, BlockPurpose purpose)
     {
-        if (purpose == BlockPurpose.CatalogNode && TryLoadAround(block, out CachedBlock? together))
+        if (purpose == BlockPurpose.CatalogNode && TryLoadAround(block, purpose, out CachedBlock? together))
         {
             return together;
         }

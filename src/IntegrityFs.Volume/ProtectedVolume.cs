@@ -69,6 +69,7 @@ public sealed partial class ProtectedVolume : IVolume, ILeaseOwner, IDisposable
         _pendingHead = scan.End;
         scan.Chain.CopyTo(_pendingChain, 0);
         _operation = new VolumeOperation(this, _cache, _allocator);
+        _home = new HomeWriter(this);
         _lastCommit = options.Clock.GetTimestamp();
     }
 
@@ -261,7 +262,8 @@ public sealed partial class ProtectedVolume : IVolume, ILeaseOwner, IDisposable
         _keys.Dispose();
         _work.Dispose();
         _checkpointWork.Dispose();
-        _staging?.Dispose();
+        _homeLanes.Dispose();
+        _home.Dispose();
         foreach (AlignedMemory window in _windows)
         {
             window.Dispose();

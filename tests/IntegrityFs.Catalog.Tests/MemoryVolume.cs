@@ -271,7 +271,7 @@ internal sealed unsafe partial class MemoryVolume : IVolume, ILeaseOwner, IDispo
         }
     }
 
-    public void ReadData(BlockRun run, Span<byte> destination)
+    public void ReadData(BlockRun run, Span<byte> destination, bool neighbours = false)
     {
         CheckInScope();
         Check(run.Count >= 1 && destination.Length == (long)run.Count * BlockSize, "ReadData: length is not the run's");

@@ -233,7 +233,7 @@ internal sealed class ContentAllocation(
     private Outcome TryEnter(IVolumeOperation operation, InodeNumber inode, out InodeRecord record)
     {
         record = default;
-        if (ContentTruncation.IsPending(operation, inode))
+        if (truncation.IsPending(inode))
         {
             return Outcome.TruncationPending;
         }

@@ -11,6 +11,10 @@ namespace IntegrityFs.Catalog.Content;
 /// <summary>Reads content; inside a scope.</summary>
 internal sealed class ContentReader(IVolume volume, ICatalogTree tree, ExtentMap map)
 {
+    /// <summary>Files of so many blocks are read together with what lies beside them: files that were written together
+    /// lie together, and are often read together.</summary>
+    private const int SmallFileBlocks = 8;
+
     /// <summary>Fills <paramref name="buffer"/> from <paramref name="offset"/> up to the end of the file; returns the
     /// bytes read. Memory of the buffer behind them may be used.</summary>
     public int Read(InodeNumber inode, in InodeRecord record, long offset, Span<byte> buffer)
@@ -38,7 +42,8 @@ internal sealed class ContentReader(IVolume volume, ICatalogTree tree, ExtentMap
             if (segment.Kind == SegmentKind.Written)
             {
                 // The memory behind the end of the file takes the rest of the last block, where there is enough of it.
-                ReadExtent(segment.Extent, from, Math.Min(end, to), buffer[(int)(from - offset)..]);
+                bool small = record.Blocks <= SmallFileBlocks;
+                ReadExtent(segment.Extent, from, Math.Min(end, to), buffer[(int)(from - offset)..], small);
             }
             else
             {
@@ -79,7 +84,7 @@ internal sealed class ContentReader(IVolume volume, ICatalogTree tree, ExtentMap
 
     public static CatalogKey InlineKey(InodeNumber inode) => new(inode.Value, ItemKind.Inline, 0);
 
-    private void ReadExtent(in FileExtent extent, long from, long to, Span<byte> buffer)
+    private void ReadExtent(in FileExtent extent, long from, long to, Span<byte> buffer, bool small)
     {
         int blockSize = volume.BlockSize;
         long position = from;
@@ -103,7 +108,7 @@ internal sealed class ContentReader(IVolume volume, ICatalogTree tree, ExtentMap
         if (whole != 0)
         {
             long first = position / blockSize;
-            volume.ReadData(extent.Run(first, first + whole), buffer.Slice(done, whole * blockSize));
+            volume.ReadData(extent.Run(first, first + whole), buffer.Slice(done, whole * blockSize), small);
             position += (long)whole * blockSize;
             done += whole * blockSize;
         }

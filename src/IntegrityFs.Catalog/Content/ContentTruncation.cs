@@ -32,9 +32,9 @@ internal sealed class ContentTruncation(
     /// <summary>Items other than extents that one operation of destroying removes.</summary>
     private readonly int _itemsAtOnce = Math.Clamp(volume.MaxOperationBlocks / 12, 2, 8);
 
-    /// <summary>True where blocks behind the end of the file are still to be freed.</summary>
-    public static bool IsPending(IVolumeOperation operation, InodeNumber inode) =>
-        PendingTruncation.Read(operation.Root).Inode == inode;
+    /// <summary>Inside a scope: true where blocks behind the end of the file are still to be freed. Reads the root area
+    /// without touching it: to touch it would put its block into every transaction that writes content.</summary>
+    public bool IsPending(InodeNumber inode) => PendingTruncation.Read(volume.ReadRoot()).Inode == inode;
 
     /// <summary>Sets the size.</summary>
     public Errno Truncate(InodeNumber inode, long size, in ContentChange change)
@@ -64,7 +64,7 @@ internal sealed class ContentTruncation(
             bool rest = false;
             using (operation)
             {
-                InodeNumber noted = PendingTruncation.Read(operation.Root).Inode;
+                InodeNumber noted = PendingTruncation.Read(volume.ReadRoot()).Inode;
                 othersFirst = noted == inode;
                 if (!othersFirst)
                 {
@@ -115,7 +115,7 @@ internal sealed class ContentTruncation(
 
             using (operation)
             {
-                PendingTruncation pending = PendingTruncation.Read(operation.Root);
+                PendingTruncation pending = PendingTruncation.Read(volume.ReadRoot());
                 if (pending.Inode == InodeNumber.None)
                 {
                     return Errno.OK;
@@ -162,7 +162,7 @@ internal sealed class ContentTruncation(
                     return Errno.OK;
                 }
 
-                if (IsPending(operation, inode))
+                if (IsPending(inode))
                 {
                     default(PendingTruncation).Write(operation.Root);
                 }

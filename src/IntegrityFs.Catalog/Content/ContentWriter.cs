@@ -172,7 +172,7 @@ internal sealed class ContentWriter(
         out int done)
     {
         done = 0;
-        if (ContentTruncation.IsPending(operation, inode))
+        if (truncation.IsPending(inode))
         {
             return Outcome.TruncationPending;
         }

@@ -123,8 +123,14 @@ internal sealed class FuseSession : IDisposable
             return exit ?? WorkerExit.Failed;
         }
 
-        StartOthers(spare);
+        Threads = _state.Options.ThreadCount;
+        _running = _workers.Length;
+        StartWorkers(1, Threads, spare);
+        Log.Serving(_state.Logger, _state.Agreement.Minor, Threads, _state.Agreement.MaxTransfer);
         _ready.Set();
+
+        // Nobody who mounts waits for these.
+        StartWorkers(Threads, _workers.Length, null);
         return first.Run(initOnly: false) ?? WorkerExit.Failed;
     }
 
@@ -146,7 +152,7 @@ internal sealed class FuseSession : IDisposable
         return null;
     }
 
-    private void StartOthers(FuseDevice? spare)
+    private void StartWorkers(int from, int to, FuseDevice? spare)
     {
         bool cloning = _state.Options.CloneDescriptors;
         if (!cloning)
@@ -155,9 +161,7 @@ internal sealed class FuseSession : IDisposable
             spare = null;
         }
 
-        Threads = _state.Options.ThreadCount;
-        _running = _workers.Length;
-        for (int slot = 1; slot < _workers.Length; slot++)
+        for (int slot = from; slot < to; slot++)
         {
             FuseDevice device = (cloning ? spare ?? _device.TryClone(out _) : null) ?? _device;
             spare = null;
@@ -166,8 +170,6 @@ internal sealed class FuseSession : IDisposable
             bool parked = slot >= Threads;
             StartThread(slot, () => RunOther(worker, parked));
         }
-
-        Log.Serving(_state.Logger, _state.Agreement.Minor, Threads, _state.Agreement.MaxTransfer);
     }
 
     private void RunOther(Worker worker, bool parked)
