@@ -3,7 +3,7 @@
 # no more than what it holds. The tests know the content that they wrote and look for it in the image, so most of them
 # need no knowledge of the format.
 #
-# TAMPER_STEP: change one of so many used blocks in the sweeps; 1 is all of them.
+# TAMPER_STEP: change one of so many used blocks; 1 is all of them, and takes half an hour.
 . "$(dirname "$0")/lib.bash"
 only_integrityfs
 need python3
@@ -126,7 +126,7 @@ it "A flipped bit in file data: EIO on that block, a log line, the rest readable
 
 named_in_log() {
   local at; for at in $(python3 "$WORK/blocks.py" find "$WORK/pristine" b 1 7); do
-    cp --sparse=always "$WORK/pristine" "$I"; flip "$I" $((at + 99)); mount_volume small ro
+    cp --sparse=always "$WORK/pristine" "$I"; flip "$I" $((at + 99)); rm -f "$(daemon_log_of small)"; mount_volume small ro
     cat "$D/tree/b" >/dev/null 2>&1 && { umount_volume small; continue; }
     cat "$D/tree/b" >/dev/null 2>&1 || true; local inode; inode=$(stat -c %i "$D/tree/b")
     umount_volume small; cat "$(daemon_log_of small)"
@@ -196,14 +196,14 @@ sweep() { # sweep KIND STEP: one change in every STEP-th used piece of 4 KiB of 
     eval "$RESULT=\$(($RESULT + 1))"
   done
   echo "$1: $n places: $refused refused, $errors with errors, $intact without effect" | tee "$WORK/sweep.note"
-  [ $n -gt 10 ] && [ $((refused + errors)) -gt 0 ] || fail "$n places tried, nothing noticed"
+  [ $n -ge 5 ] && [ $((refused + errors)) -gt 0 ] || fail "$n places tried, nothing noticed"
 }
-STEP=$(full_or_fast 1 6)
-it "A flipped bit in each used block of the image, every zone: never a wrong byte, crash or hang" sweep flip "${TAMPER_STEP:-$STEP}"
+STEP=${TAMPER_STEP:-$(full_or_fast 3 8)}
+it "A flipped bit in each used block of the image, every zone: never a wrong byte, crash or hang" sweep flip "$STEP"
 note "$(cat "$WORK/sweep.note" 2>/dev/null)"
-it "Each used block zeroed: never a wrong byte, crash or hang" sweep zero "${TAMPER_STEP:-$((STEP * 2))}"
+it "Each used block zeroed: never a wrong byte, crash or hang" sweep zero "$((STEP * 2))"
 note "$(cat "$WORK/sweep.note" 2>/dev/null)"
-it "Each used block filled with noise: never a wrong byte, crash or hang" sweep noise "${TAMPER_STEP:-$((STEP * 3))}"
+it "Each used block filled with noise: never a wrong byte, crash or hang" sweep noise "$((STEP * 3))"
 note "$(cat "$WORK/sweep.note" 2>/dev/null)"
 
 headers() { # one copy of the header may be lost, never both

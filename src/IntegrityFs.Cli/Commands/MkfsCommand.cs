@@ -159,9 +159,10 @@ internal static class MkfsCommand
                 throw new CommandFailure(Cause.Usage, $"{request.Path}: --size is for image files");
             }
 
-            if (!request.Force && device.Length > 0)
+            // The file's own length: a device of less than a sector has none.
+            if (!request.Force && new FileInfo(request.Path).Length is > 0 and var length)
             {
-                throw new CommandFailure(Cause.WouldOverwrite, $"{request.Path}: exists with {device.Length} bytes; -f makes it {size}");
+                throw new CommandFailure(Cause.WouldOverwrite, $"{request.Path}: exists with {length} bytes; -f makes it {size}");
             }
         }
 
