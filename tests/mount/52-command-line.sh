@@ -11,6 +11,7 @@ export CREDENTIALS_DIRECTORY=
 cp key open; chmod 644 open; mkdir mnt
 
 commands() { printf '%s\n' mkfs mount umount fsck status dump key 'key list' 'key add' 'key change' 'key remove' probe completion; }
+crashtests() { "$I" crashtest --help | sed -n '/^Commands/,/^$/s/^  \([a-z][a-z]*\) .*/crashtest \1/p'; }
 helps() {
   local command text; while read -r command; do
     # shellcheck disable=SC2086
@@ -250,7 +251,7 @@ manuals() { # they render without a complaint, and each option of --help is in i
     done
   done < <(commands)
   for option in $({ text mkfs.integrityfs.8; text fsck.integrityfs.8; text integrityfs.1; } | grep -oE -- '--[a-z][a-z-]+' | sort -u); do
-    { commands; echo 'crashtest run'; } | while read -r command; do "$I" $command --help 2>/dev/null; done | grep -q -- "$option" || fail "a page has $option, which no command has"
+    { commands; crashtests; } | while read -r command; do "$I" $command --help 2>/dev/null; done | grep -q -- "$option" || fail "a page has $option, which no command has"
   done
   for option in $("$I" mount --help | sed -n '/^Options/,/^Switches/s/^  *\([a-z_-]*\)[=, ].*/\1/p'); do text mount.fuse.integrityfs.8 | grep -q -- "$option" || fail "the page of mount does not know $option"; done
   for option in $("$I" --help | sed -n 's/^ *\([0-9][0-9]*\)  .*/\1/p'); do text integrityfs.1 | grep -qE "^ ?$option  " || fail "the page does not know exit code $option"; done

@@ -103,6 +103,17 @@ E
       [ -z "$(find "$M/cache" -size 0 -type f)" ] || fail "an empty cache file"
     done
   }
+  killed_cache() { # a kill inside apparmor_parser -W: no half-written cache file takes effect
+    local n pid; for n in $(seq 1 "$(full_or_fast 6 2)"); do
+      rm -rf "$M/cache"; mkdir "$M/cache"
+      apparmor_parser -Q -W -L "$M/cache" -M "$M/apparmor.d/abi/3.0" -b "$M/apparmor.d" "$M/apparmor.d/" >/dev/null 2>&1 & pid=$!
+      sleep "0.$((n * 3 % 10))"; kill_volume policy; wait $pid || true; mount_volume policy
+      [ -z "$(find "$M/cache" -size 0 -type f)" ] || fail "an empty cache file"
+      apparmor_parser -Q -W -L "$M/cache" -M "$M/apparmor.d/abi/3.0" -b "$M/apparmor.d" "$M/apparmor.d/"
+      [ "$(find "$M/cache" -type f | wc -l)" -ge 5 ] || fail "the cache was not rebuilt"
+    done
+  }
+  it "kill -9 inside apparmor_parser -W leaves no empty cache file, and the cache is rebuilt" killed_cache
   it "kill -9 inside semodule -i leaves a store that can be rebuilt" killed_install
 fi
 finish policy
