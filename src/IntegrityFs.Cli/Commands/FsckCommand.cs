@@ -78,7 +78,7 @@ internal static class FsckCommand
         {
             foreach (GivenUpBlock block in givenUp)
             {
-                Console.Error.WriteLine($"integrityfs fsck: at your request block {block.Block} is {(block.Accept ? "ACCEPTED AS IT STANDS, whoever changed it" : "GIVEN UP and zeroed")}");
+                Console.Error.WriteLine($"integrityfs fsck: you ask for block {block.Block} to be {(block.Accept ? "ACCEPTED AS IT STANDS, whoever changed it" : "GIVEN UP: zeros in its place")}");
             }
 
             mode ??= RepairLevel.Safe;

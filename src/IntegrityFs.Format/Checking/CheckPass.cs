@@ -1,7 +1,7 @@
 // Promise: one going-through of a volume. Findings whose repair is allowed are kept until the pass has ended, because
 // nothing changes while it runs; then the repairs of the first stage that has any are made. What cannot be repaired is told
 // only by the pass that is the last, so nothing is told twice. Memory: at most MostRepairs findings with their repairs, and
-// as many without.
+// as many without; and one for each bad node of the catalog.
 namespace IntegrityFs.Format;
 
 /// <summary>What one pass over a volume finds, and the repairs that it asks for.</summary>
@@ -13,6 +13,7 @@ public sealed class CheckPass(RepairLevel level, ICheckSink sink, CancellationTo
     private readonly List<(Problem Problem, RepairStage Stage, Func<bool> Repair)> _repairs = [];
     private readonly List<Problem> _left = [];
     private RepairStage _blocked = (RepairStage)int.MaxValue;
+    private int _later;
 
     /// <summary>How much may be repaired.</summary>
     public RepairLevel Level { get; } = level;
@@ -43,7 +44,8 @@ public sealed class CheckPass(RepairLevel level, ICheckSink sink, CancellationTo
         RepairLevel needed = problem.Rule.Repair;
         if (repair is not null && needed != RepairLevel.None && needed <= Level)
         {
-            if (_repairs.Count < MostRepairs)
+            // What must come before all else is never left out.
+            if (stage <= RepairStage.Tree || _later++ < MostRepairs)
             {
                 _repairs.Add((problem, stage, repair));
             }

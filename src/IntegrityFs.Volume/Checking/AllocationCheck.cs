@@ -54,7 +54,7 @@ public sealed class AllocationCheck(ProtectedVolume volume, BlockMap used, bool 
             using BlockLease lease = volume.Read(new BlockNumber(volume.BitmapBlock(group)), BlockPurpose.Bitmap);
             Compare(pass, group, limit, lease.Span);
         }
-        catch (Exception e) when (e is IntegrityException or CorruptFormatException)
+        catch (Exception e) when (e is IntegrityException or CorruptFormatException or DeviceException)
         {
             _unsure = true;
             pass.Add(
