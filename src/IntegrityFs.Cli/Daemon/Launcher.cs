@@ -18,7 +18,8 @@ internal static class Launcher
     /// <param name="arguments">The daemon's, without its verb.</param>
     /// <param name="passphrase">Handed over on standard input and zeroed; null for none.</param>
     /// <param name="print">Receives the daemon's lines.</param>
-    public static Cause Run(IReadOnlyList<string> arguments, byte[]? passphrase, Action<string> print)
+    /// <param name="verb">The daemon's hidden verb.</param>
+    public static Cause Run(IReadOnlyList<string> arguments, byte[]? passphrase, Action<string> print, string verb = DaemonVerb)
     {
         (SafeFileHandle reportsOut, SafeFileHandle reportsIn) = Descriptors.OpenPipe();
         (SafeFileHandle secretOut, SafeFileHandle secretIn) = Descriptors.OpenPipe();
@@ -29,7 +30,7 @@ internal static class Launcher
             // privilege, and is a precaution where that is missing.
             _ = Posix.ProcessControl(Posix.PrSetIoFlusher, 1, 0, 0, 0);
             using SafeFileHandle input = Descriptors.Raise(secretOut), output = Descriptors.Raise(nothing), reports = Descriptors.Raise(reportsIn);
-            process = ChildProcess.Start(Self(), DaemonArguments(arguments), Descriptors.Number(input), Descriptors.Number(output), Descriptors.Number(output), Descriptors.Number(reports));
+            process = ChildProcess.Start(Self(), DaemonArguments(verb, arguments), Descriptors.Number(input), Descriptors.Number(output), Descriptors.Number(output), Descriptors.Number(reports));
         }
 
         reportsIn.Dispose();
@@ -80,7 +81,7 @@ internal static class Launcher
 
     /// <summary>argv of the daemon. In an initrd its name starts with '@', which tells systemd to leave a storage daemon
     /// alive while the root changes. Under the dotnet host the program's file comes first.</summary>
-    private static List<string> DaemonArguments(IReadOnlyList<string> arguments)
+    private static List<string> DaemonArguments(string verb, IReadOnlyList<string> arguments)
     {
         var argv = new List<string> { File.Exists("/etc/initrd-release") ? "@integrityfs" : "integrityfs" };
         if (!IsNative())
@@ -88,7 +89,7 @@ internal static class Launcher
             argv.Add(Path.Combine(AppContext.BaseDirectory, "integrityfs.dll"));
         }
 
-        argv.Add(DaemonVerb);
+        argv.Add(verb);
         argv.AddRange(arguments);
         return argv;
     }

@@ -328,6 +328,9 @@ internal sealed class MountHost : IDisposable
         Stop();
     }
 
+    /// <summary>A crash on command: every request fails from now on, nothing is committed or closed.</summary>
+    public void Break() => _server?.Abort();
+
     /// <summary>Ends the mount in good order, as SIGTERM does.</summary>
     public void Stop()
     {

@@ -13,6 +13,8 @@ internal static class CrashtestCommand
         RunCommand.Build(),
         RecordCommand.Build(),
         ExploreCommand.Build(),
+        LiveCommand.BuildLive(),
+        LiveCommand.BuildCrash(),
         MarkCommand.Build(),
         LogCommands.BuildShow(),
         LogCommands.BuildExport(),
