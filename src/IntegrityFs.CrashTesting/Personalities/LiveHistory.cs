@@ -111,7 +111,7 @@ public sealed class LiveHistory : IEventSink, IDisposable
                 _ => (int)random.Below(16) < keep,
             };
             outcomes[i] = stays ? UnitOutcome.Whole : UnitOutcome.Lost;
-            lastContent = stays && unit.Content is { Data.Length: > 512 } ? i : lastContent;
+            lastContent = stays && point.MayTear(i) && unit.Content!.Data.Length > 512 ? i : lastContent;
         }
 
         if (plan.Torn && lastContent >= 0)

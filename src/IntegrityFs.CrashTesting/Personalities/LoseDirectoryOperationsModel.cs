@@ -11,6 +11,8 @@ internal sealed class LoseDirectoryOperationsModel : PersistenceModel
     private readonly Dictionary<ulong, int> _lastName = [];
     private int _lastData = -1;
 
+    public override Tearing Tears => Tearing.Nothing;
+
     protected override void Split(RecordedRequest request, RequestEffects effects)
     {
         if (effects.Entries.Count > 0)

@@ -20,8 +20,8 @@ internal abstract class PersistenceModel
     /// <summary>What a crash may take.</summary>
     public IReadOnlyList<PersistenceUnit> Pending => _pending;
 
-    /// <summary>True where appended bytes may be zeroes or garbage.</summary>
-    public virtual bool TearsAppends => false;
+    /// <summary>What may be there in part.</summary>
+    public virtual Tearing Tears => Tearing.Overwrites;
 
     /// <summary>Starts from a durable tree.</summary>
     public void Begin(FileTree tree)
@@ -68,7 +68,7 @@ internal abstract class PersistenceModel
     }
 
     /// <summary>The present moment as a point of a crash.</summary>
-    public PersistencePoint Point(int number, int index) => new(number, index, Durable, [.. _pending], TearsAppends);
+    public PersistencePoint Point(int number, int index) => new(number, index, Durable, [.. _pending], Tears);
 
     /// <summary>Adds the units of a request.</summary>
     protected abstract void Split(RecordedRequest request, RequestEffects effects);

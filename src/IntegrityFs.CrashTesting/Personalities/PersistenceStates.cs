@@ -166,12 +166,12 @@ internal static class PersistenceStates
         int n = point.Pending.Count;
         for (int i = 0; i < n; i++)
         {
-            if (point.Pending[i].Content is not { } content)
+            if (!point.MayTear(i))
             {
                 continue;
             }
 
-            foreach (byte outcome in Outcomes(content, point.TearsAppends && point.Pending[i].Class == UnitClass.Append))
+            foreach (byte outcome in Outcomes(point.Pending[i].Content!, point.Pending[i].Class == UnitClass.Append))
             {
                 int torn = i;
                 byte[] last = Of(n, k => k < torn);
@@ -212,9 +212,9 @@ internal static class PersistenceStates
             for (int i = 0; i < outcomes.Length; i++)
             {
                 outcomes[i] = (int)random.Below(16) < keep ? UnitOutcome.Whole : UnitOutcome.Lost;
-                if (outcomes[i] == UnitOutcome.Whole && random.Below(8) == 0 && point.Pending[i].Content is { } content)
+                if (outcomes[i] == UnitOutcome.Whole && random.Below(8) == 0 && point.MayTear(i))
                 {
-                    List<byte> torn = Outcomes(content, point.TearsAppends && point.Pending[i].Class == UnitClass.Append);
+                    List<byte> torn = Outcomes(point.Pending[i].Content!, point.Pending[i].Class == UnitClass.Append);
                     outcomes[i] = torn.Count > 0 ? random.Pick(torn) : UnitOutcome.Whole;
                 }
             }

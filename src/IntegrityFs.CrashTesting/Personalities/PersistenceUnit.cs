@@ -73,6 +73,19 @@ internal sealed class PersistenceUnit
     }
 }
 
+/// <summary>What a personality lets come in part.</summary>
+internal enum Tearing
+{
+    /// <summary>Nothing: a piece of a write is there or not.</summary>
+    Nothing,
+
+    /// <summary>Bytes in old blocks, at sectors.</summary>
+    Overwrites,
+
+    /// <summary>Appended bytes, too; they may also be zeroes or garbage.</summary>
+    Everything,
+}
+
 /// <summary>How much of a unit reached the disk.</summary>
 internal static class UnitOutcome
 {
@@ -116,9 +129,16 @@ internal static class UnitOutcome
 /// <param name="Event">The crash comes just before this event.</param>
 /// <param name="Durable">The tree that every crash leaves at least.</param>
 /// <param name="Pending">What may be missing, in order.</param>
-/// <param name="TearsAppends">True where appended bytes may be zeroes or garbage.</param>
-internal sealed record PersistencePoint(int Number, int Event, FileTree Durable, IReadOnlyList<PersistenceUnit> Pending, bool TearsAppends)
+/// <param name="Tears">What may be there in part.</param>
+internal sealed record PersistencePoint(int Number, int Event, FileTree Durable, IReadOnlyList<PersistenceUnit> Pending, Tearing Tears)
 {
+    /// <summary>True where the unit may be there in part.</summary>
+    public bool MayTear(int unit) => Pending[unit].Content is not null && Pending[unit].Class switch
+    {
+        UnitClass.Append => Tears == Tearing.Everything,
+        _ => Tears != Tearing.Nothing,
+    };
+
     /// <summary>The tree after a crash with this outcome.</summary>
     public FileTree Build(ReadOnlySpan<byte> outcomes)
     {
@@ -140,7 +160,7 @@ internal sealed record PersistencePoint(int Number, int Event, FileTree Durable,
             places.Add(Pending[i].Index, i);
             foreach (int need in Pending[i].Needs)
             {
-                if (places.TryGetValue(need, out int place) && outcomes[place] == UnitOutcome.Lost)
+                if (places.TryGetValue(need, out int place) && outcomes[place] != UnitOutcome.Whole)
                 {
                     outcomes[i] = UnitOutcome.Lost;
                     break;
@@ -167,7 +187,7 @@ internal sealed record PersistencePoint(int Number, int Event, FileTree Durable,
 
             foreach (int need in Pending[i].Needs)
             {
-                if (places.TryGetValue(need, out int place) && outcomes[place] == UnitOutcome.Lost)
+                if (places.TryGetValue(need, out int place) && outcomes[place] != UnitOutcome.Whole)
                 {
                     outcomes[place] = UnitOutcome.Whole;
                 }

@@ -17,7 +17,7 @@ public static class PersonalityTable
     /// <summary>The list, in the order of --help.</summary>
     public static IReadOnlyList<PersonalityDescription> All { get; } =
     [
-        new(Own, "our own order: the state after some prefix of the requests; crash states of the device itself", false),
+        new(Own, "our own: the state after some prefix of the requests; crash states of the device itself", false),
         new("ext4-ordered", "ext4 data=ordered: delayed allocation, auto_da_alloc, fsync commits the journal", false),
         new("ext4-noauto-da-alloc", "the same without the heuristics for replacing by rename or truncation", false),
         new("posix-minimal", "what POSIX promises: names need fsync of their directory, bytes fsync of their file", false),
@@ -33,6 +33,7 @@ public static class PersonalityTable
 
     internal static PersistenceModel Create(string name) => name switch
     {
+        Own => new OwnOrderModel(),
         "ext4-ordered" => new Ext4OrderedModel(autoAllocate: true),
         "ext4-noauto-da-alloc" => new Ext4OrderedModel(autoAllocate: false),
         "posix-minimal" => new PosixMinimalModel(splitRenames: false),
@@ -41,7 +42,7 @@ public static class PersonalityTable
         "fsync-eio-ext4" => new Ext4OrderedModel(autoAllocate: true, FailedSync.Ext4),
         "fsync-eio-xfs" => new Ext4OrderedModel(autoAllocate: true, FailedSync.Xfs),
         "fsync-eio-btrfs" => new Ext4OrderedModel(autoAllocate: true, FailedSync.Btrfs),
-        _ => throw new ArgumentException($"no personality '{name}' at the level of requests", nameof(name)),
+        _ => throw new ArgumentException($"no personality '{name}'", nameof(name)),
     };
 }
 

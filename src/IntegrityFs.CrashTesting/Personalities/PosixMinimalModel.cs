@@ -15,7 +15,7 @@ namespace IntegrityFs.CrashTesting;
 /// </summary>
 internal sealed class PosixMinimalModel(bool splitRenames) : PersistenceModel
 {
-    public override bool TearsAppends => true;
+    public override Tearing Tears => Tearing.Everything;
 
     protected override void Split(RecordedRequest request, RequestEffects effects)
     {

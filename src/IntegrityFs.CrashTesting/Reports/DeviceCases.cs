@@ -25,7 +25,7 @@ public sealed class DeviceCases : ICaseSource
         ArgumentNullException.ThrowIfNull(recording);
         _recording = recording;
         _recover = recover;
-        _profile = ProfileOf(profile);
+        _profile = ProfileOf(profile, foreign: recover is null);
         _seed = seed;
         _points = CrashPoint.Of(recording.DeviceTrace());
         _history = new Lazy<RequestHistory>(() => new RequestHistory(recording, recover!(recording.Image.ForkForThread()), withTrees: true));
@@ -182,11 +182,13 @@ public sealed class DeviceCases : ICaseSource
         }
     }
 
-    private static CrashProfile ProfileOf(ExploreProfile profile) => profile switch
+    /// <summary>Our own journal takes or leaves a transaction as a whole, however torn; tears are for foreign logs.</summary>
+    private static CrashProfile ProfileOf(ExploreProfile profile, bool foreign) => profile switch
     {
         ExploreProfile.Prefix => new CrashProfile { ExhaustiveUnits = 0, PairUnits = 0, Samples = 0, Torn = false, MaxStatesPerPoint = 200 },
         ExploreProfile.Sampled => new CrashProfile { ExhaustiveUnits = 0, PairUnits = 0, Samples = 64, Torn = false, MaxStatesPerPoint = 100 },
         ExploreProfile.Exhaustive => new CrashProfile { ExhaustiveUnits = 12, PairUnits = 48, Samples = 64, MaxStatesPerPoint = 8192 },
-        _ => new CrashProfile { ExhaustiveUnits = 5, PairUnits = 8, Samples = 8, MaxStatesPerPoint = 60 },
+        _ when foreign => new CrashProfile { ExhaustiveUnits = 6, PairUnits = 16, Samples = 16, MaxStatesPerPoint = 4096 },
+        _ => new CrashProfile { ExhaustiveUnits = 5, PairUnits = 8, Samples = 8, Torn = false, MaxStatesPerPoint = 64 },
     };
 }

@@ -101,10 +101,12 @@ internal sealed class ExploreSession : IDisposable
         if (personality == PersonalityTable.Own)
         {
             var device = new DeviceCases(_recording, _recovery is null ? null : _recovery.Recover, _request.Profile, _request.Seed);
-            return (device, device);
+            return _recovery is null || !HasRequests
+                ? (device, device)
+                : (new OwnCases(device, Requests(personality)), device);
         }
 
-        if (_recovery is null || !_recording.Events.Any(item => item.Kind == RecordingEventKind.Request))
+        if (_recovery is null || !HasRequests)
         {
             throw new CommandFailure(Cause.Unsuitable, $"personality '{personality}' works on requests, and this log has only device writes");
         }
@@ -114,8 +116,15 @@ internal sealed class ExploreSession : IDisposable
             throw new CommandFailure(Cause.Unsuitable, $"personality '{personality}' must be active while the program runs: crashtest record --personality {personality}");
         }
 
-        FileTree start = _recovery.Recover(_recording.Image.ForkForThread());
-        return (new RequestCases(_recording, start, personality, _request.Profile, _request.Seed, _request.MostStates * 40L), null);
+        return (Requests(personality), null);
+    }
+
+    private bool HasRequests => _recording.Events.Any(item => item.Kind == RecordingEventKind.Request);
+
+    private RequestCases Requests(string personality)
+    {
+        FileTree start = _recovery!.Recover(_recording.Image.ForkForThread());
+        return new RequestCases(_recording, start, personality, _request.Profile, _request.Seed, _request.MostStates * 40L);
     }
 
     private byte[] Unlock()

@@ -26,7 +26,8 @@ internal sealed class StateStage : ICaseJudge, IDisposable
     private readonly Checker _checker;
     private readonly StageKind _kind;
     private readonly string _root;
-    private readonly string? _key;
+    private readonly string _key = "";
+    private readonly string? _templateKey;
     private readonly string? _template;
     private int _next;
 
@@ -45,18 +46,17 @@ internal sealed class StateStage : ICaseJudge, IDisposable
         _root = Directory.Exists(fast) && kind == StageKind.Directory
             ? Directory.CreateDirectory(Path.Combine(fast, "integrityfs-crashtest-" + Path.GetRandomFileName()), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName
             : Directory.CreateTempSubdirectory("integrityfs-crashtest-").FullName;
-        if (kind == StageKind.Mount && device is null)
+        if (kind == StageKind.Mount)
         {
-            // A personality's states have no image of their own: each goes to a copy of an empty volume.
-            (_key, _) = RecordVolume.NewKey();
+            // States of requests have no image of their own: each goes to a copy of an empty volume.
+            (_templateKey, _) = RecordVolume.NewKey();
             _template = Path.Combine(_root, "template");
-            RecordVolume.Format(_template, new KeySource.KeyFile(_key), recording.Header.DeviceLength.ToString(System.Globalization.CultureInfo.InvariantCulture));
-        }
-        else if (kind == StageKind.Mount)
-        {
-            _key = volumeKey is KeySource.KeyFile file ? file.Path : throw new CommandFailure(Cause.Usage, "--mount needs --key-file, or a recording with a throw-away key");
+            RecordVolume.Format(_template, new KeySource.KeyFile(_templateKey), recording.Header.DeviceLength.ToString(System.Globalization.CultureInfo.InvariantCulture));
+            _key = volumeKey is KeySource.KeyFile file ? file.Path : device is null ? "" : throw new CommandFailure(Cause.Usage, "--mount needs --key-file, or a recording with a throw-away key");
         }
     }
+
+    private bool HasImage(CrashCase state) => _device is not null && state.Id.StartsWith('p');
 
     /// <inheritdoc/>
     public Verdict Judge(CrashCase state)
@@ -85,7 +85,7 @@ internal sealed class StateStage : ICaseJudge, IDisposable
     {
         Directory.CreateDirectory(directory);
         File.WriteAllBytes(Path.Combine(directory, "stdout"), recording.Output[..state.OutputLength]);
-        if (device is not null)
+        if (device is not null && state.Id.StartsWith('p'))
         {
             using FileStream image = File.Create(Path.Combine(directory, "image"));
             WriteSparse(device.Image(state.Id), image);
@@ -97,9 +97,9 @@ internal sealed class StateStage : ICaseJudge, IDisposable
     public void Dispose()
     {
         Remove(_root);
-        if (_template is not null)
+        if (_templateKey is not null)
         {
-            File.Delete(_key!);
+            File.Delete(_templateKey);
         }
     }
 
@@ -107,13 +107,14 @@ internal sealed class StateStage : ICaseJudge, IDisposable
     {
         string mount = Path.Combine(place, "mount");
         Directory.CreateDirectory(mount);
-        string image = _device is null ? Path.Combine(place, "image") : WriteImage(state, place);
-        if (_device is null)
+        bool hasImage = HasImage(state);
+        string image = hasImage ? WriteImage(state, place) : Path.Combine(place, "image");
+        if (!hasImage)
         {
             File.Copy(_template!, image);
         }
 
-        int status = RunSelf("mount", image, mount, "-o", "keyfile=" + MountRequest.Quote(_key!));
+        int status = RunSelf("mount", image, mount, "-o", "keyfile=" + MountRequest.Quote(hasImage ? _key : _templateKey!));
         if (status != 0)
         {
             return new Verdict(false, status, $"the state cannot be mounted: exit code {status}");
@@ -121,7 +122,7 @@ internal sealed class StateStage : ICaseJudge, IDisposable
 
         try
         {
-            if (_device is null)
+            if (!hasImage)
             {
                 TreeExport.Write(state.Tree!, mount);
             }
