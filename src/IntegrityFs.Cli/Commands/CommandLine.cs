@@ -47,7 +47,7 @@ internal static class CommandLine
             if (parsed.Action is HelpAction)
             {
                 Console.Out.Write(HelpText.Examples(name));
-                Console.Out.WriteLine(IsFsck(name) ? ExitCodeText.Fsck : IsCrashtest(name) ? CrashtestExit.Text : ExitCodeText.Commands);
+                Console.Out.WriteLine(IsFsck(name) ? ExitCodeText.Fsck : IsCrashtest(name) ? CrashtestCommand.HelpText(name) : ExitCodeText.Commands);
             }
 
             return code;

@@ -20,4 +20,14 @@ internal static class CrashtestCommand
         LogCommands.BuildExport(),
         LogCommands.BuildImport(),
     };
+
+    /// <summary>What --help says below the options.</summary>
+    public static string HelpText(string name) => name[(name.LastIndexOf(' ') + 1)..] switch
+    {
+        "record" => RecordCommand.Details + "\n",
+        "explore" => ExploreCommand.Details + "\n\n" + CrashtestExit.Text,
+        "live" => LiveCommand.LiveDetails + "\n\n" + CrashtestExit.Text,
+        "crash" => LiveCommand.CrashDetails + "\n\n" + CrashtestExit.Text,
+        _ => CrashtestExit.Text,
+    };
 }

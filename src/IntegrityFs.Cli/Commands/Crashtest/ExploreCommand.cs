@@ -6,9 +6,7 @@ namespace IntegrityFs.Cli.Commands.Crashtest;
 /// <summary><c>crashtest explore</c>.</summary>
 internal static class ExploreCommand
 {
-    private static readonly string s_details = $$"""
-        Build the crash states of a recording and let a checker judge each
-
+    public static string Details => $$"""
         CHECKER is a shell command; {} in it, $1 and $CRASHTEST_DIR are the directory of the state, $CRASHTEST_STDOUT is a
         file of what the program had printed before the crash. Exit code 0 means that the state is good.
 
@@ -43,7 +41,7 @@ internal static class ExploreCommand
         var html = new Option<string?>("--html") { Description = "Write a report with a timeline", HelpName = "FILE" };
         var quiet = new Option<bool>("--quiet", "-q") { Description = "No progress" };
         var keys = new KeyOptions();
-        var command = new Command("explore", s_details)
+        var command = new Command("explore", "Build the crash states of a recording and let a checker judge each")
         {
             recording, check, personality, profile, most, seed, jobs, mount, timeout, state, keep, baseImage, json, junit, html, quiet,
         };

@@ -10,9 +10,7 @@ internal static class LiveCommand
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
 
-    private const string LiveDetails = """
-        Mount a volume on which power can fail on command, under running programs
-
+    public const string LiveDetails = """
         'integrityfs crashtest crash DIR' makes the state as if power had failed now: what is open gets errors, and the mount
         comes back at the same place with what the personality lets survive. 'integrityfs umount DIR' ends it; a clean unmount
         loses nothing. IMAGE is made where it does not exist (64M; its key goes to IMAGE.key). For test volumes only.
@@ -23,9 +21,7 @@ internal static class LiveCommand
           integrityfs crashtest crash /mnt/test --lose dir-ops
         """;
 
-    private const string CrashDetails = """
-        Let power fail on a live mount
-
+    public const string CrashDetails = """
         Prints what was lost. Returns when the mount is back. Random by default; the seed is printed and repeats the choice.
         """;
 
@@ -39,7 +35,7 @@ internal static class LiveCommand
         var size = new Option<string?>("--size", "-s") { Description = "Size of a new image (64M)", HelpName = "SIZE" };
         var options = new Option<string?>("--options", "-o") { Description = "Mount options, as for mount", HelpName = "OPTS" };
         var keyFile = new Option<string?>("--key-file", "--keyfile", "-k") { Description = "File with the key", HelpName = "FILE" };
-        var command = new Command("live", LiveDetails) { image, directory, personality, failSync, fresh, size, options, keyFile };
+        var command = new Command("live", "Mount a volume on which power can fail on command, under running programs") { image, directory, personality, failSync, fresh, size, options, keyFile };
         command.SetAction(parsed =>
         {
             string name = parsed.GetValue(personality)!;
@@ -70,7 +66,7 @@ internal static class LiveCommand
         var lose = new Option<string>("--lose") { Description = "all, data, dir-ops, none or random (default)", HelpName = "WHAT", DefaultValueFactory = _ => "random" };
         var seed = new Option<ulong?>("--seed") { Description = "Repeats a random choice", HelpName = "N" };
         var torn = new Option<bool>("--torn") { Description = "Tear the last write that stays" };
-        var command = new Command("crash", CrashDetails) { directory, lose, seed, torn };
+        var command = new Command("crash", "Let power fail on a live mount") { directory, lose, seed, torn };
         command.SetAction(parsed =>
         {
             CrashLoss loss = CrashPlan.FindLoss(parsed.GetValue(lose)!)

@@ -10,9 +10,7 @@ internal static class RecordCommand
     /// <summary>Where this command itself fails; 126 and 127 belong to programs that cannot be run.</summary>
     public const int OwnFailure = 125;
 
-    private const string Details = """
-        Run a program on a real mount and record all that it does
-
+    public const string Details = """
         The program runs with the mount as its working directory and in $CRASHTEST_DIR. Device writes and flushes, the
         kernel's requests, marks ('integrityfs crashtest mark TEXT') and the program's standard output are recorded in one
         order. IMAGE is made where it does not exist (64M, with a throw-away key that the recording holds).
@@ -36,7 +34,7 @@ internal static class RecordCommand
         var setUp = new Option<string?>("--setup") { Description = "Shell command that runs on the mount before the recording begins", HelpName = "COMMAND" };
         var quiet = new Option<bool>("--quiet", "-q") { Description = "Print nothing of its own" };
         var keys = new KeyOptions();
-        var command = new Command("record", Details) { image, program, output, fresh, size, options, setUp, personality, failSync, quiet };
+        var command = new Command("record", "Run a program on a real mount and record all that it does") { image, program, output, fresh, size, options, setUp, personality, failSync, quiet };
         keys.AddTo(command);
         command.SetAction(parsed =>
         {
