@@ -13,7 +13,7 @@ public static class HtmlReport
     private const int Left = 84;
     private const int LaneHeight = 30;
 
-    private static readonly string[] s_lanes = ["names", "content", "sync", "output", "marks", "writes", "flushes", "states"];
+    private static readonly string[] s_lanes = ["names", "content", "sync", "output", "marks", "writes", "flushes"];
 
     /// <summary>Writes it.</summary>
     public static string Write(ProgramRecording recording, IReadOnlyList<ExploreResult> results, Func<ExploreResult, FailureGroup, string> reproduce)
