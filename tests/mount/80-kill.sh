@@ -20,7 +20,7 @@ note "$(tail -n 1 "$WORK/note" 2>/dev/null)"
 terms() { # SIGTERM under load is a close in order
   mount_volume kill; local daemons load
   ( while echo x >>"$(dir_of kill)/t" && sync "$(dir_of kill)/t"; do :; done 2>/dev/null ) & load=$!
-  sleep 0.5; daemons=$(daemon_of kill); kill -TERM $daemons; wait_gone 30 $daemons; wait $load || true
+  sleep 0.5; daemons=$(daemon_of kill); kill -TERM $daemons; wait_gone 30 $daemons; kill $load 2>/dev/null || true; wait $load || true
   mountpoint -q "$(dir_of kill)" && umount -l "$(dir_of kill)"
   "$INTEGRITYFS" status --json "$(image_of kill)" | grep -q '"clean": true' || fail "the volume is not clean after SIGTERM"
   rm -f "$(log_of kill)"; mount_volume kill; refused grep -q replayed "$(log_of kill)"
