@@ -182,8 +182,9 @@ kill_volume() { # kill_volume NAME: SIGKILL to the daemon, then the dead mount i
   daemons=$(daemon_of "$1")
   [ -n "$daemons" ] || { echo "no daemon found for $(image_of "$1")"; return 1; }
   for pid in $daemons; do kill -KILL "$pid"; done
+  # A process that waits for the disk ends when the disk has answered.
   # shellcheck disable=SC2086
-  wait_gone 20 $daemons
+  wait_gone 120 $daemons
   umount -l "$(dir_of "$1")" 2>/dev/null
   detach_loops "$(image_of "$1")"
   return 0
