@@ -20,6 +20,9 @@ public sealed partial class TagTree : IDisposable
     private readonly NodeCache _cache;
     private readonly Lock _lock = new();
     private TagEntry _root;
+
+    // Nodes that the Apply under way has written: until it ends, the entries above them may be the old ones.
+    private readonly HashSet<long> _rewritten = [];
     private ulong _changes;
     private long _repairs;
     private long _lostLeaves;
@@ -50,20 +53,9 @@ public sealed partial class TagTree : IDisposable
     /// <exception cref="IntegrityException">A node on the path is bad in every copy.</exception>
     public TagEntry Find(long block)
     {
-        TagNode leaf = _geometry.LeafOf(block);
-        int index = _geometry.IndexInLeaf(block);
-        while (true)
-        {
-            lock (_lock)
-            {
-                if (_cache.TryGet(leaf.Key, out Span<byte> bytes))
-                {
-                    return EntryAt(bytes, index);
-                }
-            }
-
-            Load(leaf);
-        }
+        TagEntry entry = default;
+        Find(block, new Span<TagEntry>(ref entry));
+        return entry;
     }
 
     /// <summary>Copies the verified entries of blocks under one leaf (no more than lie under it).</summary>
@@ -71,23 +63,18 @@ public sealed partial class TagTree : IDisposable
     {
         TagNode leaf = _geometry.LeafOf(first);
         int index = _geometry.IndexInLeaf(first);
-        while (true)
+        ulong seen;
+        lock (_lock)
         {
-            lock (_lock)
+            if (TryCopyEntries(leaf, index, entries))
             {
-                if (_cache.TryGet(leaf.Key, out Span<byte> bytes))
-                {
-                    for (int i = 0; i < entries.Length; i++)
-                    {
-                        entries[i] = EntryAt(bytes, index + i);
-                    }
-
-                    return;
-                }
+                return;
             }
 
-            Load(leaf);
+            seen = _changes;
         }
+
+        Load(leaf, index, entries, seen);
     }
 
     /// <summary>Writes new entries for blocks (ascending) into the tree's free slots and returns the new root's entry. The
@@ -104,6 +91,8 @@ public sealed partial class TagTree : IDisposable
         lock (_lock)
         {
             _root = root;
+            _changes++;
+            _rewritten.Clear();
         }
 
         return root;
@@ -160,6 +149,7 @@ public sealed partial class TagTree : IDisposable
         lock (_lock)
         {
             _changes++;
+            _rewritten.Add(node.Key);
             _cache.Replace(node.Key, bytes);
         }
 
@@ -206,10 +196,14 @@ public sealed partial class TagTree : IDisposable
         return child;
     }
 
-    /// <summary>Brings a node, and what it needs above it, into the cache.</summary>
-    private void Load(TagNode node)
+    /// <summary>Reads a node, and what it needs above it, gives its entries from <paramref name="index"/> on, and keeps it
+    /// in the cache where that is safe. Beside an Apply the node may be the older one; it is authentic, and says the same
+    /// of every block that a reader may ask for. But it must not stay: the older self of a node that was rewritten since
+    /// <paramref name="seen"/>, or whose parent still has the old entry, would hide the new one, and the next Apply would
+    /// build on it.</summary>
+    private void Load(TagNode node, int index, Span<TagEntry> entries, ulong seen)
     {
-        TagEntry expected = ExpectedEntry(node, out ulong seen);
+        TagEntry expected = ExpectedEntry(node, seen);
         int rented;
         Span<byte> buffer;
         lock (_lock)
@@ -222,14 +216,14 @@ public sealed partial class TagTree : IDisposable
         try
         {
             ReadNode(node, expected, buffer);
+            CopyEntries(buffer, index, entries);
             filled = true;
         }
         finally
         {
             lock (_lock)
             {
-                // A node rewritten since its parent's entry was read must not be overlaid by its older self.
-                if (filled && _changes == seen)
+                if (filled && _changes == seen && !_rewritten.Contains(node.Key))
                 {
                     _cache.Insert(node.Key, rented);
                 }
@@ -241,30 +235,48 @@ public sealed partial class TagTree : IDisposable
         }
     }
 
-    private TagEntry ExpectedEntry(TagNode node, out ulong seen)
+    private TagEntry ExpectedEntry(TagNode node, ulong seen)
     {
         if (node.Level == _geometry.Levels)
         {
             lock (_lock)
             {
-                seen = _changes;
                 return _root;
             }
         }
 
         TagNode parent = _geometry.ParentOf(node);
-        while (true)
+        int index = _geometry.IndexInParent(node);
+        TagEntry entry = default;
+        var one = new Span<TagEntry>(ref entry);
+        lock (_lock)
         {
-            lock (_lock)
+            if (TryCopyEntries(parent, index, one))
             {
-                if (_cache.TryGet(parent.Key, out Span<byte> bytes))
-                {
-                    seen = _changes;
-                    return EntryAt(bytes, _geometry.IndexInParent(node));
-                }
+                return entry;
             }
+        }
 
-            Load(parent);
+        Load(parent, index, one, seen);
+        return entry;
+    }
+
+    private bool TryCopyEntries(TagNode node, int index, Span<TagEntry> entries)
+    {
+        if (!_cache.TryGet(node.Key, out Span<byte> bytes))
+        {
+            return false;
+        }
+
+        CopyEntries(bytes, index, entries);
+        return true;
+    }
+
+    private static void CopyEntries(ReadOnlySpan<byte> node, int index, Span<TagEntry> entries)
+    {
+        for (int i = 0; i < entries.Length; i++)
+        {
+            entries[i] = EntryAt(node, index + i);
         }
     }
 

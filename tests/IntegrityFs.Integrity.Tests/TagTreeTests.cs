@@ -78,6 +78,45 @@ public sealed class TagTreeTests : IDisposable
         Assert.All(changes, c => Assert.Equal(c.Entry, older.Find(c.Block)));
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    public void A_reader_beside_a_change_sees_it_nowhere_and_leaves_nothing_old_behind(int moment)
+    {
+        TagEntry root;
+        using (TagTree tree = Open(TagEntry.Absent))
+        {
+            root = tree.Apply([(205, Entry(1, 205)), (206, Entry(1, 206)), (9000, Entry(1, 9000))], 1);
+        }
+
+        using var device = new WatchedDevice(_device);
+        using (var tree = new TagTree(device, _geometry, _pool, root, 0))
+        {
+            int writes = 0;
+            device.BeforeWrite = () =>
+            {
+                if (writes++ == moment)
+                {
+                    Assert.Equal(Entry(1, 206), tree.Find(206));
+                }
+            };
+            tree.Apply([(205, Entry(2, 205))], 2);
+            device.BeforeWrite = null;
+            Assert.True(writes > moment, $"only {writes} writes");
+            Assert.Equal(Entry(2, 205), tree.Find(205));
+            Assert.Equal(Entry(1, 206), tree.Find(206));
+            root = tree.Apply([(206, Entry(3, 206))], 3);
+        }
+
+        using TagTree again = Open(root);
+        Assert.Equal(Entry(2, 205), again.Find(205));
+        Assert.Equal(Entry(3, 206), again.Find(206));
+        Assert.Equal(Entry(1, 9000), again.Find(9000));
+    }
+
     [Fact]
     public void A_bad_leaf_is_detected_and_costs_only_what_it_covers()
     {
