@@ -29,6 +29,9 @@ public static class JournalDescriptorLayout
     /// <summary>Bytes of one entry: target (8) and tag or count (24).</summary>
     public const int EntrySize = 32;
 
+    /// <summary>Most entries of a transaction: bounds what is read before the MAC has been seen.</summary>
+    public const int MaxEntries = 1 << 16;
+
     /// <summary>Blocks that a descriptor with so many entries takes.</summary>
     public static int Blocks(int entries, int blockSize) =>
         (int)((HeaderSize + ((long)entries * EntrySize) + blockSize - 1) / blockSize);

@@ -67,7 +67,7 @@ public sealed class JournalLog : IDisposable
     {
         int blockSize = _geometry.BlockSize;
         int descriptorBlocks = JournalDescriptorLayout.Blocks(entries.Length, blockSize);
-        if (BlocksFor(entries.Length, images.Length, blockSize) > FreeBlocks)
+        if (entries.Length > JournalDescriptorLayout.MaxEntries || BlocksFor(entries.Length, images.Length, blockSize) > FreeBlocks)
         {
             throw new InvalidOperationException("a transaction was appended without room in the journal");
         }

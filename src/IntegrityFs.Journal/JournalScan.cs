@@ -9,68 +9,6 @@ using IntegrityFs.Integrity;
 
 namespace IntegrityFs.Journal;
 
-/// <summary>A transaction found by the scan.</summary>
-public sealed class JournalTransaction
-{
-    /// <summary>Number of the transaction, the version of its blocks.</summary>
-    public required ulong Sequence { get; init; }
-
-    /// <summary>Position of its descriptor.</summary>
-    public required ulong Position { get; init; }
-
-    /// <summary>Blocks of the leading descriptor: images begin behind it.</summary>
-    public required int DescriptorBlocks { get; init; }
-
-    /// <summary>Images in it.</summary>
-    public required int Images { get; init; }
-
-    /// <summary>What it changed; image entries are in the order of the images.</summary>
-    public required JournalEntry[] Entries { get; init; }
-
-    /// <summary>Its MAC, which the next one chains to.</summary>
-    public required byte[] Mac { get; init; }
-
-    /// <summary>MAC of the one before it.</summary>
-    public required byte[] Chain { get; init; }
-
-    /// <summary>Indexes of images that do not fit their tags.</summary>
-    public List<int> BadImages { get; } = [];
-
-    /// <summary>A block that it wrote in place does not fit its tag; looked at only in the last transaction.</summary>
-    public bool InPlaceTorn { get; set; }
-
-    /// <summary>What was decided.</summary>
-    public JournalDecision Decision { get; set; }
-
-    /// <summary>Position behind it.</summary>
-    public ulong End => Position + (ulong)Images + (2UL * (ulong)DescriptorBlocks);
-
-    /// <summary>Position of the first image.</summary>
-    public ulong FirstImage => Position + (ulong)DescriptorBlocks;
-}
-
-/// <summary>Result of a scan.</summary>
-public sealed class JournalScanResult
-{
-    /// <summary>To be replayed, oldest first.</summary>
-    public List<JournalTransaction> Transactions { get; } = [];
-
-    /// <summary>The torn transaction at the end, where there is one.</summary>
-    public JournalTransaction? Torn { get; set; }
-
-    /// <summary>Position where the log cannot be followed though newer records exist; null where all is well.</summary>
-    public ulong? GapAt { get; set; }
-
-    /// <summary>Sequence of the newest authentic record behind the gap.</summary>
-    public ulong GapSuccessor { get; set; }
-
-    /// <summary>Position behind the last transaction to be replayed.</summary>
-    public ulong End { get; set; }
-
-    /// <summary>MAC of the last transaction to be replayed.</summary>
-    public byte[] Chain { get; set; } = [];
-}
-
 /// <summary>Reads a journal after a crash.</summary>
 public sealed class JournalScanner(IDevice device, VolumeGeometry geometry, AuthenticatorPool authenticators)
 {
@@ -140,7 +78,8 @@ public sealed class JournalScanner(IDevice device, VolumeGeometry geometry, Auth
                 VerifyInPlace(found);
             }
 
-            JournalDecision decision = JournalDecisionTable.Decide(leading is not null, trailing, found is null || (found.BadImages.Count == 0 && !found.InPlaceTorn), successor);
+            successor |= found is not null && LooksTorn(found) && WasDurable(found, result, limit, next, ref others);
+            JournalDecision decision = JournalDecisionTable.Decide(leading is not null, trailing, found is null || !LooksTorn(found), successor);
             if (!Accept(result, found, decision, others))
             {
                 return result;
@@ -194,6 +133,38 @@ public sealed class JournalScanner(IDevice device, VolumeGeometry geometry, Auth
         return others.Exists(o => o.Sequence > found.Sequence);
     }
 
+    private static bool LooksTorn(JournalTransaction found) => found.BadImages.Count > 0 || found.InPlaceTorn;
+
+    /// <summary>Before a crash in the commit is blamed for what is bad: whatever came after a durable transaction may have
+    /// overwritten what it wrote in place, and the record next to it may be bad, so the rest of the journal is looked through.
+    /// And a checkpoint takes home only what is durable: where one block at home is this transaction's, to drop it would
+    /// leave blocks at home that nothing vouches for.</summary>
+    private bool WasDurable(JournalTransaction found, JournalScanResult result, ulong limit, ulong next, ref List<JournalTransaction>? others)
+    {
+        others ??= Sweep(result.End + 1, limit, next);
+        if (others.Exists(o => o.Sequence > found.Sequence))
+        {
+            return true;
+        }
+
+        using var buffer = new AlignedMemory(geometry.BlockSize);
+        foreach (JournalEntry entry in found.Entries)
+        {
+            if (entry.Kind == JournalEntryKind.Image && StandsAtHome(entry, found.Sequence, buffer.Span))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private bool StandsAtHome(in JournalEntry entry, ulong sequence, Span<byte> buffer)
+    {
+        device.Read(geometry.BlockOffset(entry.Block), buffer);
+        return !VerifyNothing && Fits(entry, sequence, buffer);
+    }
+
     /// <summary>All authentic records, leading or trailing, that stand anywhere from <paramref name="from"/> on.</summary>
     private List<JournalTransaction> Sweep(ulong from, ulong limit, ulong firstSequence)
     {
@@ -236,7 +207,7 @@ public sealed class JournalScanner(IDevice device, VolumeGeometry geometry, Auth
         device.Read(geometry.JournalBlockOffset(at), first.Span);
         var view = new JournalDescriptorView(first.Span);
         if (!view.HasMagic || view.Position != claimed || view.Sequence < firstSequence || view.Sequence >= TransactionId.MaxValue
-            || view.Entries > (ulong)geometry.JournalBlocks * 128UL || view.Images > view.Entries || view.Images > geometry.JournalBlocks)
+            || view.Entries > JournalDescriptorLayout.MaxEntries || view.Images > view.Entries || view.Images > geometry.JournalBlocks)
         {
             return null;
         }
@@ -326,7 +297,7 @@ public sealed class JournalScanner(IDevice device, VolumeGeometry geometry, Auth
                 ReadBlocks(transaction.FirstImage + (ulong)image, content);
                 if (!Fits(entry, transaction.Sequence, content))
                 {
-                    transaction.BadImages.Add(image);
+                    (StandsAtHome(entry, transaction.Sequence, content) ? transaction.ImagesAtHome : transaction.BadImages).Add(image);
                 }
             }
 
