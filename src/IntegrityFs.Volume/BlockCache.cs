@@ -80,7 +80,9 @@ internal sealed class BlockCache(int capacity, int blockSize, Func<bool>? allowB
             if (_map.TryGetValue(number, out block!))
             {
                 block.Referenced = true;
-                block.Pins++;
+
+                // Whoever lets go does so without the lock.
+                Interlocked.Increment(ref block.Pins);
                 return true;
             }
 
@@ -141,7 +143,7 @@ internal sealed class BlockCache(int capacity, int blockSize, Func<bool>? allowB
         {
             if (_map.TryGetValue(number, out CachedBlock? present))
             {
-                present.Pins++;
+                Interlocked.Increment(ref present.Pins);
                 Recycle(block);
                 return present;
             }

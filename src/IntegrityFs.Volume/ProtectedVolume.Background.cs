@@ -48,7 +48,7 @@ public sealed partial class ProtectedVolume
         {
             // Told to stop.
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException || _fault is not null)
         {
             // The volume is faulted and has said so.
         }

@@ -45,25 +45,41 @@ public sealed partial class ProtectedVolume
     {
         // The tree slots about to be written are those that the older superblock, B, may still need.
         FlushSecondSuperblock();
-        _gate.EnterWriteLock();
-        Span<PendingChange> snapshot = _pending.Snapshot();
-        ulong head = _pendingHead;
-        byte[] chain = _pendingChain.ToArray();
-        ulong next = _nextSequence;
-        _checkpointing = true;
-        _gate.ExitWriteLock();
+        Span<PendingChange> snapshot = BeginCheckpoint(out Superblock superblock);
         snapshot.Sort(static (a, b) => a.Block.CompareTo(b.Block));
-        if (head != _superblock.Tail || snapshot.Length > 0)
+        if (superblock.Tail != _superblock.Tail || snapshot.Length > 0)
         {
-            BringHome(snapshot, _superblock with { Tail = head, Chain = chain, NextSequence = next });
+            BringHome(snapshot, superblock);
             Interlocked.Increment(ref _checkpoints);
         }
 
         _gate.EnterWriteLock();
-        _pending.Complete(snapshot);
-        _checkpointing = false;
-        ForgetDurableFrees();
-        _gate.ExitWriteLock();
+        try
+        {
+            _checkpointing = false;
+            ForgetDurableFrees();
+        }
+        finally
+        {
+            _gate.ExitWriteLock();
+        }
+    }
+
+    /// <summary>Under the gate: what is pending now, and the superblock that will stand for it.</summary>
+    private Span<PendingChange> BeginCheckpoint(out Superblock superblock)
+    {
+        _gate.EnterWriteLock();
+        try
+        {
+            superblock = _superblock with { Tail = _pendingHead, Chain = _pendingChain.ToArray(), NextSequence = _nextSequence };
+            Span<PendingChange> snapshot = _pending.Snapshot();
+            _checkpointing = true;
+            return snapshot;
+        }
+        finally
+        {
+            _gate.ExitWriteLock();
+        }
     }
 
     private void BringHome(ReadOnlySpan<PendingChange> snapshot, Superblock superblock)
@@ -84,6 +100,18 @@ public sealed partial class ProtectedVolume
         if ((Mutations & Mutation.SkipCheckpointFlush) == 0)
         {
             _device.Flush();
+        }
+
+        // Before the superblocks that give the journal space up: from then on any commit may write over it, and nobody must
+        // be sent there any more. Home and tree already answer the same.
+        _gate.EnterWriteLock();
+        try
+        {
+            _pending.Complete(snapshot);
+        }
+        finally
+        {
+            _gate.ExitWriteLock();
         }
 
         WriteSuperblockPair(superblock with { Root = root });

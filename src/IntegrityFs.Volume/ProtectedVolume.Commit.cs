@@ -21,6 +21,9 @@ public sealed partial class ProtectedVolume
     private readonly Lock _commitLock = new();
     private readonly ManualResetEventSlim _work = new();
     private readonly List<(BlockRun Run, ulong Transaction)> _recentFrees = [];
+
+    // The newest transaction of which a freed run is not remembered; 0 where all are.
+    private ulong _forgottenFrees;
     private List<BlockRun> _runningFreed = [];
     private List<BlockRun> _committingFreed = [];
     private CommitItem[] _items = [];
@@ -67,9 +70,16 @@ public sealed partial class ProtectedVolume
     internal void NoteFreed(BlockRun run)
     {
         _runningFreed.Add(run);
-        if (_options.DataMode == DataMode.Auto && _recentFrees.Count <= MaxRecentFrees && (Mutations & Mutation.ReuseFreedEarly) == 0)
+        if (_options.DataMode == DataMode.Auto && (Mutations & Mutation.ReuseFreedEarly) == 0)
         {
-            _recentFrees.Add((run, _runningId));
+            if (_recentFrees.Count < MaxRecentFrees)
+            {
+                _recentFrees.Add((run, _runningId));
+            }
+            else
+            {
+                _forgottenFrees = _runningId;
+            }
         }
 
         for (long block = run.First.Value; block < run.End.Value; block++)
@@ -97,7 +107,7 @@ public sealed partial class ProtectedVolume
     /// pending map (revoke), so no later checkpoint writes over the new content either.</summary>
     internal bool MayWriteInPlace(BlockRun run)
     {
-        if (_options.DataMode != DataMode.Auto || (long)run.Count * BlockSize < _options.InPlaceThreshold || _recentFrees.Count > MaxRecentFrees)
+        if (_options.DataMode != DataMode.Auto || (long)run.Count * BlockSize < _options.InPlaceThreshold || _forgottenFrees != 0)
         {
             return false;
         }
@@ -132,6 +142,7 @@ public sealed partial class ProtectedVolume
         }
 
         _recentFrees.RemoveRange(kept, _recentFrees.Count - kept);
+        _forgottenFrees = _forgottenFrees <= _committedId ? 0 : _forgottenFrees;
     }
 
     private void CommitThrough(ulong target)

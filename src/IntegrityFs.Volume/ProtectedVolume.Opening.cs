@@ -40,7 +40,7 @@ public sealed partial class ProtectedVolume
         ProtectedVolume? volume = null;
         try
         {
-            Superblock superblock = superblocks.ReadNewest(uuid, out bool repair);
+            Superblock superblock = superblocks.ReadNewest(uuid, out int? repair);
             VolumeGeometry geometry = VolumeGeometry.Create(superblock.BlockSize, superblock.DeviceLength, superblock.JournalBlocks);
             JournalScanResult scan = ScanJournal(device, geometry, authenticators, superblock, options);
             if (scan.GapAt is { } gap && !options.AcceptJournalGap)
@@ -150,7 +150,7 @@ public sealed partial class ProtectedVolume
             : throw new IntegrityException(Zone.Superblock, 0, $"{device.Name}: no superblock found: not an IntegrityFs volume");
     }
 
-    private void Start(JournalScanResult scan, bool repair)
+    private void Start(JournalScanResult scan, int? repair)
     {
         bool wasInUse = _superblock.State != VolumeState.Clean || scan.Transactions.Count > 0;
         var lost = new List<long>();
@@ -178,14 +178,14 @@ public sealed partial class ProtectedVolume
             TornTail = scan.Torn is not null,
             LostBlocks = lost,
             DamagedDescriptors = scan.Transactions.Count(t => t.Decision == JournalDecision.ApplyReportDamage),
-            SuperblockRepaired = repair && !_options.ReadOnly,
+            SuperblockRepaired = repair is not null && !_options.ReadOnly,
             GapAccepted = scan.GapAt is not null,
         };
         ReportRecovery(scan);
         ReadState();
         if (!_options.ReadOnly)
         {
-            MarkInUse(wasInUse);
+            MarkInUse(wasInUse, repair);
         }
     }
 
@@ -211,7 +211,8 @@ public sealed partial class ProtectedVolume
             else if (entry.Kind == JournalEntryKind.Image)
             {
                 bool bad = transaction.BadImages.Contains(image);
-                _pending.Set(entry.Block, new PendingBlock(tag, transaction.FirstImage + (ulong)image, bad ? PendingPlace.Lost : PendingPlace.Journal));
+                PendingPlace place = bad ? PendingPlace.Lost : transaction.ImagesAtHome.Contains(image) ? PendingPlace.Home : PendingPlace.Journal;
+                _pending.Set(entry.Block, new PendingBlock(tag, transaction.FirstImage + (ulong)image, place));
                 if (bad)
                 {
                     lost.Add(entry.Block);
@@ -226,7 +227,8 @@ public sealed partial class ProtectedVolume
     {
         try
         {
-            using BlockLease lease = Read(new BlockNumber(VolumeStateBlock.BlockNumber), BlockPurpose.State);
+            // This lease is never given back: ReadRoot hands its memory out for the length of a scope.
+            BlockLease lease = Read(new BlockNumber(VolumeStateBlock.BlockNumber), BlockPurpose.State);
             State = VolumeStateBlock.Read(lease.Span, TotalBlocks, _allocator.Groups);
         }
         catch (Exception e) when (_options.AcceptImpossibleState && e is IntegrityException or CorruptFormatException)
@@ -237,11 +239,18 @@ public sealed partial class ProtectedVolume
     }
 
     /// <summary>Replays onto the device and says "in use" before the first change can come. A crash before or after the
-    /// superblock write is the same crash again.</summary>
-    private void MarkInUse(bool recovered)
+    /// superblock write is the same crash again. First of all a bad or older superblock is made equal to the one that counts:
+    /// while that stands alone, nothing may be written that could tear it, nor into the tree slots that the older one names.</summary>
+    private void MarkInUse(bool recovered, int? repair)
     {
         lock (_checkpointLock)
         {
+            if (repair is { } copy && (Mutations & Mutation.SingleSuperblock) == 0)
+            {
+                _superblocks.WriteCopy(copy, _superblock);
+                _device.Flush();
+            }
+
             if ((Mutations & Mutation.RecoveryForgetsJournal) != 0)
             {
                 WriteSuperblockPair(_superblock with { Tail = _pendingHead, Chain = _pendingChain.ToArray(), NextSequence = _nextSequence });

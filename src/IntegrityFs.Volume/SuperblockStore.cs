@@ -14,13 +14,14 @@ internal sealed class SuperblockStore(IDevice device, AuthenticatorPool authenti
     private readonly byte[] _mac = new byte[SuperblockLayout.MacSize];
     private DeviceException? _failure;
 
-    /// <summary>The newest authentic copy of this volume; tells whether the other one needs repair.</summary>
-    public Superblock ReadNewest(Guid uuid, out bool otherIsOlderOrBad)
+    /// <summary>The newest authentic copy of this volume, and the number of the other one where that is older or bad.</summary>
+    public Superblock ReadNewest(Guid uuid, out int? toRepair)
     {
         Superblock? first = ReadCopy(0, uuid, out bool firstMagic);
         Superblock? second = ReadCopy(1, uuid, out bool secondMagic);
-        otherIsOlderOrBad = first is null || second is null || first.Generation != second.Generation;
-        Superblock? newest = first is null || (second is not null && second.Generation > first.Generation) ? second : first;
+        bool secondCounts = first is null || (second is not null && second.Generation > first.Generation);
+        Superblock? newest = secondCounts ? second : first;
+        toRepair = secondCounts ? 0 : second?.Generation == first!.Generation ? null : 1;
         if (newest is null && _failure is not null)
         {
             throw _failure;
