@@ -2,7 +2,8 @@
 // 1. A call returns only after the whole transfer; a short one is continued, an interrupted one repeated, and anything
 //    else is a DeviceException that carries the kernel's errno and the byte offset.
 // 2. Flush is fdatasync. Its failure is reported, and stays: the kernel forgets that it lost dirty pages after it has
-//    told us once, so a later fdatasync would succeed without the data. After one failure every Flush fails.
+//    told us once, so a later fdatasync would succeed without the data. After one failure every Flush fails. And it tells
+//    only one of two callers at once: where the page cache is in between, one flush waits for the other.
 // 3. One writer: an exclusive flock on the device (and on the image behind a loop device) is held from Open to Dispose.
 //    O_EXCL is not used because the kernel itself claims the device of a fuseblk mount.
 // 4. Nothing is allocated per call after the bounce buffers exist, except when more threads than buffers bounce.
@@ -25,6 +26,7 @@ public sealed unsafe class FileDevice : IDevice
     private readonly SafeFileHandle? _image;
     private readonly BouncePool? _bounce;
     private readonly int _memoryAlignment;
+    private readonly Lock _flushLock = new();
     private int _flushError;
 
     private FileDevice(string path, FileDeviceOptions options, OpenedFile opened)
@@ -154,21 +156,40 @@ public sealed unsafe class FileDevice : IDevice
             return;
         }
 
+        int error;
+        if (IsDirect)
+        {
+            error = FlushOnce();
+        }
+        else
+        {
+            lock (_flushLock)
+            {
+                error = FlushOnce();
+            }
+        }
+
+        if (error != 0)
+        {
+            throw new DeviceException((Errno)error, DeviceOperation.Flush, -1,
+                $"{Name}: flush failed: {Native.Describe((Errno)error)}");
+        }
+    }
+
+    private int FlushOnce()
+    {
         int error = Volatile.Read(ref _flushError);
         if (error == 0)
         {
             using var held = new HeldDescriptor(_handle);
-            if (fdatasync(held.Number) == 0)
+            error = fdatasync(held.Number) == 0 ? 0 : errno;
+            if (error != 0)
             {
-                return;
+                Interlocked.CompareExchange(ref _flushError, error, 0);
             }
-
-            error = errno;
-            Interlocked.CompareExchange(ref _flushError, error, 0);
         }
 
-        throw new DeviceException((Errno)error, DeviceOperation.Flush, -1,
-            $"{Name}: flush failed: {Native.Describe((Errno)error)}");
+        return error;
     }
 
     /// <summary>Gives the lock up and closes. Does not flush.</summary>

@@ -32,8 +32,7 @@ public static class JournalDecisionTable
     /// <param name="trailing">The copy behind is.</param>
     /// <param name="images">Every image fits its tag.</param>
     /// <param name="successor">An authentic record with a higher sequence stands further on. Commits are written one
-    /// after the other's flush, so a successor proves that this one was durable; so does a block of it that a checkpoint has
-    /// taken home.</param>
+    /// after the other's flush, so a successor proves that this one was durable.</param>
     public static JournalDecision Decide(bool leading, bool trailing, bool images, bool successor) =>
         (leading, trailing, images, successor) switch
         {

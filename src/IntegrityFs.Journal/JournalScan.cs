@@ -78,7 +78,7 @@ public sealed class JournalScanner(IDevice device, VolumeGeometry geometry, Auth
                 VerifyInPlace(found);
             }
 
-            successor |= found is not null && LooksTorn(found) && WasDurable(found, result, limit, next, ref others);
+            successor |= found is not null && LooksTorn(found) && HasSuccessorAnywhere(found, result, limit, next, ref others);
             JournalDecision decision = JournalDecisionTable.Decide(leading is not null, trailing, found is null || !LooksTorn(found), successor);
             if (!Accept(result, found, decision, others))
             {
@@ -136,27 +136,12 @@ public sealed class JournalScanner(IDevice device, VolumeGeometry geometry, Auth
     private static bool LooksTorn(JournalTransaction found) => found.BadImages.Count > 0 || found.InPlaceTorn;
 
     /// <summary>Before a crash in the commit is blamed for what is bad: whatever came after a durable transaction may have
-    /// overwritten what it wrote in place, and the record next to it may be bad, so the rest of the journal is looked through.
-    /// And a checkpoint takes home only what is durable: where one block at home is this transaction's, to drop it would
-    /// leave blocks at home that nothing vouches for.</summary>
-    private bool WasDurable(JournalTransaction found, JournalScanResult result, ulong limit, ulong next, ref List<JournalTransaction>? others)
+    /// overwritten what it wrote in place, and the record next to it may be bad, so the rest of the journal is looked
+    /// through.</summary>
+    private bool HasSuccessorAnywhere(JournalTransaction found, JournalScanResult result, ulong limit, ulong next, ref List<JournalTransaction>? others)
     {
         others ??= Sweep(result.End + 1, limit, next);
-        if (others.Exists(o => o.Sequence > found.Sequence))
-        {
-            return true;
-        }
-
-        using var buffer = new AlignedMemory(geometry.BlockSize);
-        foreach (JournalEntry entry in found.Entries)
-        {
-            if (entry.Kind == JournalEntryKind.Image && StandsAtHome(entry, found.Sequence, buffer.Span))
-            {
-                return true;
-            }
-        }
-
-        return false;
+        return others.Exists(o => o.Sequence > found.Sequence);
     }
 
     private bool StandsAtHome(in JournalEntry entry, ulong sequence, Span<byte> buffer)

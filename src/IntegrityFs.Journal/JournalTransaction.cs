@@ -66,4 +66,15 @@ public sealed class JournalScanResult
 
     /// <summary>MAC of the last transaction to be replayed.</summary>
     public byte[] Chain { get; set; } = [];
+
+    /// <summary>The last transaction looked torn, but was durable once: what is good of it is to be replayed.</summary>
+    public void KeepTorn()
+    {
+        JournalTransaction torn = Torn ?? throw new InvalidOperationException("there is no torn transaction");
+        torn.Decision = JournalDecision.ApplyQuarantine;
+        Transactions.Add(torn);
+        End = torn.End;
+        Chain = torn.Mac;
+        Torn = null;
+    }
 }

@@ -112,7 +112,13 @@ public sealed partial class ProtectedVolume
             ReplayTorn = (options.Mutations & Mutation.ReplayTorn) != 0,
         };
         bool clean = superblock.State == VolumeState.Clean;
-        return scanner.Scan(superblock.Tail, superblock.NextSequence, superblock.Chain.Span, clean);
+        JournalScanResult scan = scanner.Scan(superblock.Tail, superblock.NextSequence, superblock.Chain.Span, clean);
+        if (scan.Torn is not null && !scanner.VerifyNothing && new TornTail(device, geometry, authenticators).WasDurable(superblock.Root, scan))
+        {
+            scan.KeepTorn();
+        }
+
+        return scan;
     }
 
     /// <summary>The UUIDs that the superblocks name, unauthenticated: the MAC over the same bytes confirms one.</summary>
@@ -161,6 +167,7 @@ public sealed partial class ProtectedVolume
             Replay(transaction, lost);
         }
 
+        lost.RemoveAll(block => !_pending.TryGet(block, out PendingBlock now) || now.Place != PendingPlace.Lost);
         bool jump = wasInUse && (Mutations & Mutation.ReuseSequence) == 0;
         ulong last = scan.Transactions.Count > 0 ? scan.Transactions[^1].Sequence + 1 : _superblock.NextSequence;
         ulong beyond = Math.Max(last, scan.GapSuccessor + 1);

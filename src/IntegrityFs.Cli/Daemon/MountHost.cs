@@ -223,6 +223,11 @@ internal sealed class MountHost : IDisposable
     {
         _background!.Stop();
         _open!.Volume.Close();
+        if (_open.Volume.Fault is { } fault)
+        {
+            // Nothing was written in closing: whoever looks must not read "closed in order".
+            throw new VolumeFaultedException($"not closed in order, what is newer than the last sync may be lost: {fault.Message}", fault);
+        }
     }
 
     /// <summary>After a refused mount: what has been replayed is kept, and the volume left in order if it can be.</summary>
