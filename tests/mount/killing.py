@@ -10,7 +10,7 @@ has returned. After the kill the volume is mounted again, and each directory is 
 operation may or may not have happened, all others must have. What is found is where the next round starts, so that each
 round also proves those before it. Every eighth mount is killed, too, while it replays.
 """
-import ctypes, errno, json, mmap, os, random, signal, subprocess, sys, time
+import ctypes, errno, json, mmap, os, random, signal, subprocess, sys, time, traceback
 
 WRITERS = 3
 MOST_FILES = 36
@@ -190,7 +190,7 @@ class Writer:
             os.close(f)
         elif kind == "map":
             f = os.open(path, os.O_RDWR)
-            with mmap.mmap(f, 0) as m:
+            with mmap.mmap(f, os.fstat(f).st_size) as m:
                 m[fact[2]:fact[2] + fact[3]] = body(fact[4], fact[3])
                 m.flush()
             os.close(f)
@@ -385,7 +385,8 @@ def main():
                     expected = isinstance(e, OSError) and e.errno in (errno.ENOTCONN, errno.ECONNABORTED, errno.EIO)
                     if killing[0] and expected:
                         os._exit(0)
-                    print(f"writer: {e!r}", flush=True)
+                    traceback.print_exc(file=sys.stdout)
+                    sys.stdout.flush()
                     os._exit(1)
             writers.append(pid)
         time.sleep(r.uniform(0.02, 0.5))
