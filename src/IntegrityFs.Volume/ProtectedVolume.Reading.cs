@@ -72,7 +72,14 @@ public sealed partial class ProtectedVolume
         {
             try
             {
-                LoadInto(block, purpose, reserved.Span(BlockSize));
+                if (purpose == BlockPurpose.Data)
+                {
+                    ReadOne(block, reserved.Span(BlockSize));
+                }
+                else
+                {
+                    LoadInto(block, purpose, reserved.Span(BlockSize));
+                }
             }
             catch (IntegrityException) when (block == VolumeStateBlock.BlockNumber)
             {
@@ -162,12 +169,26 @@ public sealed partial class ProtectedVolume
             return;
         }
 
-        if (anyUnknown)
+        try
         {
-            FillFromTree(first, entries, home);
-        }
+            if (anyUnknown)
+            {
+                FillFromTree(first, entries, home);
+            }
 
-        ReadHome(first, destination, entries, home);
+            ReadHome(first, destination, entries, home);
+        }
+        catch (IntegrityException) when (_options.ZeroOnMismatch)
+        {
+            // The tags themselves are bad: block by block, each as good as it is.
+            for (int i = 0; i < count; i++)
+            {
+                if (home[i])
+                {
+                    ReadOne(first + i, destination.Slice(i * BlockSize, BlockSize));
+                }
+            }
+        }
     }
 
     private void FillFromTree(long first, Span<TagEntry> entries, ReadOnlySpan<bool> home)

@@ -110,6 +110,66 @@ public sealed class DamageTests
         Assert.Equal(free + late.Count, again.FreeBlocks);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void With_zero_on_mismatch_every_way_of_reading_gives_zeros_and_a_partial_write_heals(bool tagsToo)
+    {
+        using MemoryDevice device = NewDevice(4 << 20);
+        BlockRun run;
+        using (ProtectedVolume volume = ProtectedVolume.Open(device, Key, new VolumeOptions()))
+        {
+            Assert.Equal(Errno.OK, volume.Begin(6, 2, out IVolumeOperation op));
+            using (op)
+            {
+                run = op.Allocate(2, new BlockNumber(300));
+                byte[] data = new byte[2 * 4096];
+                data.AsSpan().Fill(7);
+                op.WriteData(run, data);
+                op.Complete();
+            }
+
+            volume.Close();
+            Damage(device, volume, run.First.Value);
+            if (tagsToo)
+            {
+                TagNode leaf = volume.Geometry.LeafOf(run.First.Value);
+                device.Slice(volume.Geometry.NodeOffset(leaf, 0, 0), 4096)[9] ^= 1;
+                device.Slice(volume.Geometry.NodeOffset(leaf, 1, 0), 4096)[9] ^= 1;
+            }
+        }
+
+        byte second = tagsToo ? (byte)0 : (byte)7;
+        using (ProtectedVolume volume = ProtectedVolume.Open(device, Key, new VolumeOptions { ZeroOnMismatch = true }))
+        {
+            using (volume.EnterRead())
+            {
+                byte[] data = new byte[2 * 4096];
+                volume.ReadData(run, data);
+                Assert.Equal(-1, data.AsSpan(0, 4096).IndexOfAnyExcept((byte)0));
+                Assert.Equal(-1, data.AsSpan(4096).IndexOfAnyExcept(second));
+                using BlockLease lease = volume.Read(run.First, BlockPurpose.Data);
+                Assert.Equal(-1, lease.Span.IndexOfAnyExcept((byte)0));
+            }
+
+            Assert.Equal(Errno.OK, volume.Begin(6, 0, out IVolumeOperation op));
+            using (op)
+            {
+                op.Modify(run.First, BlockPurpose.Data)[..3].Fill(9);
+                op.Complete();
+            }
+
+            volume.Close();
+        }
+
+        using ProtectedVolume again = ProtectedVolume.Open(device, Key, new VolumeOptions());
+        using (again.EnterRead())
+        {
+            using BlockLease healed = again.Read(run.First, BlockPurpose.Data);
+            Assert.Equal([9, 9, 9, 0], healed.Span[..4].ToArray());
+        }
+    }
+
     [Fact]
     public void With_every_bitmap_damaged_allocation_says_so_and_changes_nothing()
     {
