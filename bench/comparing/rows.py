@@ -300,8 +300,15 @@ def format_time(c, s):
 
 
 def memory(c, s):
+    """The highest value of one daemon that has done some of everything since it was mounted."""
     ensure_big(c, s)
+    overwrite(c, s)
     read_big(c)
+    random_write(c, s)
+    sync_writes(16)(c, s)
+    if c.kind != "ceiling":
+        extract(c, s)
+        remove_tree(c, s)
     return host.resident_mib(c.daemons(), "VmHWM")
 
 
