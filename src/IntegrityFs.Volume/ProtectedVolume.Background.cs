@@ -29,7 +29,11 @@ public sealed partial class ProtectedVolume
         {
             if (role == BackgroundRole.Checkpointer)
             {
-                WidenHomeWriting();
+                // From this thread, because they take over what the host has set for it: that it serves write-back.
+                lock (_checkpointLock)
+                {
+                    UseHomeLanes(HomeLanes);
+                }
             }
 
             while (!stop.IsCancellationRequested && _fault is null)
@@ -54,17 +58,13 @@ public sealed partial class ProtectedVolume
         }
     }
 
-    /// <summary>Starts the threads that help a checkpoint: from the checkpointer's thread, because they take over what the
-    /// host has set for it (that it serves write-back).</summary>
-    private void WidenHomeWriting()
+    /// <summary>Under the checkpoint lock: ends the threads that help a checkpoint, and starts as many as wanted.</summary>
+    private void UseHomeLanes(int lanes)
     {
-        lock (_checkpointLock)
+        if (_homeLanes.Count != lanes)
         {
-            if (_homeLanes.Count == 1)
-            {
-                _homeLanes.Dispose();
-                _homeLanes = new WorkLanes(HomeLanes);
-            }
+            _homeLanes.Dispose();
+            _homeLanes = new WorkLanes(lanes);
         }
     }
 
