@@ -23,20 +23,27 @@ internal sealed class Orphans(FileSystemContext context)
         }
     }
 
-    /// <summary>All of them: at mount and at unmount, when nobody can hold one.</summary>
+    /// <summary>All of them: at mount and at unmount, when nobody can hold one. A record of an inode that counts links is
+    /// impossible: it may have names, so it is left to the checker.</summary>
     public void DestroyAll()
     {
         InodeNumber after = InodeNumber.None;
-        while (TryNext(after, out InodeNumber orphan))
+        while (TryNext(after, out InodeNumber orphan, out bool hasLinks))
         {
-            Destroy(orphan);
+            if (!hasLinks)
+            {
+                Destroy(orphan);
+            }
+
             after = orphan;
         }
     }
 
-    private bool TryNext(InodeNumber after, out InodeNumber orphan)
+    private bool TryNext(InodeNumber after, out InodeNumber orphan, out bool hasLinks)
     {
         using CatalogReadScope scope = _catalog.EnterRead();
-        return _catalog.TryNextOrphan(after, out orphan);
+        bool found = _catalog.TryNextOrphan(after, out orphan);
+        hasLinks = found && _catalog.TryGetInode(orphan, out InodeRecord record) && record.Links != 0;
+        return found;
     }
 }

@@ -220,6 +220,40 @@ public sealed class BrokenVolumeTests(ITestOutputHelper output)
         Assert.Contains(Inspection.Check(device, RepairLevel.None), p => p.Code == ProblemCode.NodeMalformed);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_named_file_with_an_orphan_record_is_destroyed_by_nobody(bool beside)
+    {
+        MemoryDevice device = SampleVolume.Copy();
+        using (var breaker = new Breaker(device))
+        {
+            breaker.Put(new CatalogKey(0, ItemKind.Orphan, breaker.Inode("dir/big")), []);
+            if (beside)
+            {
+                // Needs a full repair, so a careful one may not go on to orphans.
+                breaker.Put(new CatalogKey(5, (ItemKind)99, 1), [1, 2]);
+            }
+
+            breaker.Close();
+        }
+
+        using (ProtectedVolume mounted = SampleVolume.Open(device))
+        {
+            new PosixFileSystem(CatalogStore.Open(mounted), TimeProvider.System).RecoverOrphans();
+            mounted.Close();
+        }
+
+        Inspection.Check(device, RepairLevel.Safe);
+        Assert.True(Inspection.Check(device, RepairLevel.All).TrueForAll(p => p.Repaired));
+        Assert.Empty(Inspection.Check(device, RepairLevel.None));
+        using ProtectedVolume volume = SampleVolume.Open(device, readOnly: true);
+        var files = new PosixFileSystem(CatalogStore.Open(volume), TimeProvider.System);
+        SampleVolume.Expect(files.Lookup(InodeNumber.Root, "dir"u8, out Attributes directory));
+        SampleVolume.Expect(files.Lookup(directory.Inode, "big"u8, out Attributes big));
+        Assert.Equal((40 * 4096) + 100, big.Size);
+    }
+
     [Fact]
     public void A_check_can_be_cancelled()
     {

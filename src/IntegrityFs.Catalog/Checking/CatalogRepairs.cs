@@ -227,7 +227,11 @@ internal sealed class CatalogRepairs(ProtectedVolume volume, ulong newSeed, Acti
         byte[] value = new byte[Tree.MaxValueLength];
         while (dropped < ItemsAtOnce && Tree.TryCeiling(from, out CatalogKey found, value, out _) && found <= to)
         {
-            Tree.Remove(operation, found);
+            if (!Tree.Remove(operation, found))
+            {
+                return false;
+            }
+
             dropped++;
         }
 

@@ -24,7 +24,7 @@ internal static class FsckCommand
         var automatic = new Option<bool>("-a") { Description = "The same as -p" };
         var all = new Option<bool>("-y") { Description = "All repairs" };
         var force = new Option<bool>("-f", "--force") { Description = "Check also what was closed in order" };
-        var verbose = new Option<bool>("-v", "--verbose") { Description = "Say more" };
+        var verbose = new Option<bool>("-v", "--verbose") { Description = "Say of each problem what it means and what a repair does" };
         var zero = new Option<long[]>("--zero-block") { Description = "Give up this damaged block of file content: it reads as zeros from now on", HelpName = "N" };
         var accept = new Option<long[]>("--accept-block") { Description = "Take this damaged block as it stands, whoever changed it", HelpName = "N" };
         Option<bool> json = SharedOptions.Json();
@@ -60,12 +60,12 @@ internal static class FsckCommand
                 .. (parsed.GetValue(zero) ?? []).Select(static block => new GivenUpBlock(block, false)),
                 .. (parsed.GetValue(accept) ?? []).Select(static block => new GivenUpBlock(block, true)),
             ];
-            return Run(parsed.GetRequiredValue(volume), keys.Get(parsed), mode, parsed.GetValue(force), parsed.GetValue(json), givenUp);
+            return Run(parsed.GetRequiredValue(volume), keys.Get(parsed), mode, parsed.GetValue(force), new Output(parsed.GetValue(json), parsed.GetValue(verbose)), givenUp);
         });
         return command;
     }
 
-    private static int Run(string path, KeySource key, RepairLevel? mode, bool force, bool json, GivenUpBlock[] givenUp)
+    private static int Run(string path, KeySource key, RepairLevel? mode, bool force, Output output, GivenUpBlock[] givenUp)
     {
         using var cancellation = new CancellationTokenSource();
         Console.CancelKeyPress += (_, e) =>
@@ -88,13 +88,13 @@ internal static class FsckCommand
         // -p and -a run at every boot: a volume that was closed in order is not gone through then. A check that somebody
         // asked for is a check.
         bool evenIfClean = force || mode is RepairLevel.None or null or RepairLevel.All;
-        CheckReport report = Check(path, key, mode ?? RepairLevel.None, evenIfClean, json, givenUp, cancellation.Token);
-        if (mode is null && report.Left > 0 && !json && MayAsk())
+        CheckReport report = Check(path, key, mode ?? RepairLevel.None, evenIfClean, output, givenUp, cancellation.Token);
+        if (mode is null && report.Left > 0 && !output.Json && MayAsk())
         {
-            report = Check(path, key, RepairLevel.All, evenIfClean: true, json, [], cancellation.Token);
+            report = Check(path, key, RepairLevel.All, evenIfClean: true, output, [], cancellation.Token);
         }
 
-        Console.Out.Write(json ? report.Json() : report.Summary() + "\n");
+        Console.Out.Write(output.Json ? report.Json() : report.Summary() + "\n");
         return report.ExitCode;
     }
 
@@ -109,16 +109,16 @@ internal static class FsckCommand
         return Console.ReadLine()?.Trim() is "y" or "Y" or "yes";
     }
 
-    private static CheckReport Check(string path, KeySource key, RepairLevel mode, bool evenIfClean, bool json, GivenUpBlock[] givenUp, CancellationToken cancellation)
+    private static CheckReport Check(string path, KeySource key, RepairLevel mode, bool evenIfClean, Output output, GivenUpBlock[] givenUp, CancellationToken cancellation)
     {
-        if (json || Console.IsErrorRedirected)
+        if (output.Json || Console.IsErrorRedirected)
         {
-            return Check(path, key, mode, evenIfClean, givenUp, new LineSink(json), cancellation);
+            return Check(path, key, mode, evenIfClean, givenUp, new LineSink(output), cancellation);
         }
 
         key = Credentials.AskNow(key, path);
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
-        var lines = new BufferedSink();
+        var lines = new BufferedSink(output);
         CheckReport report = console.Status().Start("checking", context =>
         {
             lines.Report = (phase, done) => context.Status($"{phase}: {done}");
@@ -131,16 +131,24 @@ internal static class FsckCommand
     private static CheckReport Check(string path, KeySource key, RepairLevel mode, bool evenIfClean, GivenUpBlock[] givenUp, ICheckSink sink, CancellationToken cancellation) =>
         new VolumeCheck(path, key, mode, sink, NullLogger.Instance, cancellation).Run(evenIfClean, givenUp);
 
-    private static string Line(Problem problem) => $"{(problem.Repaired ? "repaired: " : "")}{problem.Message} [{(int)problem.Code} {problem.Rule.Name}]";
+    private static string Line(Problem problem, Output output)
+    {
+        ProblemRule rule = problem.Rule;
+        string line = $"{(problem.Repaired ? "repaired: " : "")}{problem.Message} [{(int)problem.Code} {rule.Name}]";
+        return output.Verbose ? $"{line}: {rule.Meaning}; repair: {rule.Remedy}" : line;
+    }
+
+    /// <summary>How the report is written.</summary>
+    private readonly record struct Output(bool Json, bool Verbose);
 
     /// <summary>Prints at once.</summary>
-    private sealed class LineSink(bool silent) : ICheckSink
+    private sealed class LineSink(Output output) : ICheckSink
     {
         public void Found(Problem problem)
         {
-            if (!silent)
+            if (!output.Json)
             {
-                Console.Out.WriteLine(Logging.OneLine.Of(Line(problem)));
+                Console.Out.WriteLine(Logging.OneLine.Of(Line(problem, output)));
             }
         }
 
@@ -150,13 +158,13 @@ internal static class FsckCommand
     }
 
     /// <summary>Prints when the progress display has gone.</summary>
-    private sealed class BufferedSink : ICheckSink
+    private sealed class BufferedSink(Output output) : ICheckSink
     {
         private readonly List<string> _lines = [];
 
         public Action<string, long>? Report { get; set; }
 
-        public void Found(Problem problem) => _lines.Add(Logging.OneLine.Of(Line(problem)));
+        public void Found(Problem problem) => _lines.Add(Logging.OneLine.Of(Line(problem, output)));
 
         public void Progress(string phase, long done) => Report?.Invoke(phase, done);
 

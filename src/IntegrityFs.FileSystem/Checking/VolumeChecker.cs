@@ -73,13 +73,14 @@ public sealed class VolumeChecker
             pass.ReportLeft();
         }
 
-        bool whole = CheckStructure();
-        if (whole && _options.Repair != RepairLevel.None && Resume())
+        // Finishing what a crash interrupted destroys orphans: only where nothing is left that might speak against it.
+        bool nothingLeft = CheckStructure();
+        if (nothingLeft && _options.Repair != RepairLevel.None && Resume())
         {
-            whole = CheckStructure();
+            CheckStructure();
         }
 
-        if (whole && _options.Content)
+        if (_catalog.IsWhole && _options.Content)
         {
             CheckContent();
         }
@@ -89,7 +90,7 @@ public sealed class VolumeChecker
 
     private CheckPass NewPass() => new(_options.Repair, _sink, _cancellation);
 
-    /// <summary>Passes until one asks for no repair; true where the catalog can be gone through.</summary>
+    /// <summary>Passes until one asks for no repair; true where that one has found nothing.</summary>
     private bool CheckStructure()
     {
         for (int i = 1; ; i++)
@@ -106,7 +107,7 @@ public sealed class VolumeChecker
             if (!pass.WantsRepair || i == MostPasses || pass.Repair() == 0)
             {
                 pass.ReportLeft();
-                return _catalog.IsWhole;
+                return pass.Count == 0;
             }
         }
     }
