@@ -48,7 +48,10 @@ setfattr -n user.a -v value "$D/dir/big" 2>/dev/null || true
 sha256sum <"$D/dir/big" >"$WORK/big.sum"
 umount_volume small
 cp --sparse=always "$I" "$WORK/pristine"
-restore() { cp --sparse=always "$WORK/pristine" "$I"; }
+restore() { # also after a test that failed in the middle
+  if mountpoint -q "$D"; then umount_volume small; fi
+  cp --sparse=always "$WORK/pristine" "$I"
+}
 
 clean() {
   restore; local before; before=$(sha256sum <"$I")
@@ -132,8 +135,9 @@ print(*[a for a in range(131072 + (1 << 20), len(data), 4096) if data[a:a + 4] =
   fsck_exit 4 -p -f "$I"
   fsck_exit 1 -y "$I"; fsck_exit 0 -n "$I"
   mount_volume small; find "$D" -type f >"$WORK/left"; [ "$(wc -l <"$WORK/left")" -ge 200 ] || fail "only $(wc -l <"$WORK/left") files are left"
-  sha256sum --status -c <(sed "s| -| $D/dir/big|" "$WORK/big.sum") || fail "another file is damaged"
-  echo new >"$D/many/after"; umount_volume small; fsck_exit 0 -n "$I"
+  # The leaf may have held the directory of the big file, but not the file: it is there, perhaps in lost+found.
+  find "$D" -type f -size +100k -exec sha256sum {} + | grep -qF "$(cut -d' ' -f1 "$WORK/big.sum")" || fail "another file is damaged"
+  echo new >"$D/after"; umount_volume small; fsck_exit 0 -n "$I"
 }
 it "A lost leaf of the catalog costs the names in it: -n and -p say so, -y makes the rest whole" lost_leaf
 
