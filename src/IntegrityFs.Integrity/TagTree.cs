@@ -43,6 +43,9 @@ public sealed partial class TagTree : IDisposable
     /// <summary>Bad leaves that were begun anew.</summary>
     public long LostLeaves => Interlocked.Read(ref _lostLeaves);
 
+    /// <summary>Writes nothing of its own accord, whatever the device would allow.</summary>
+    public bool ReadOnly { get; init; }
+
     /// <summary>Skips every comparison of tags; for showing that tests notice.</summary>
     internal bool VerifyNothing { get; init; }
 
@@ -325,7 +328,7 @@ public sealed partial class TagTree : IDisposable
     private void RepairCopy(TagNode node, TagEntry entry, int badCopy, ReadOnlySpan<byte> good)
     {
         Interlocked.Increment(ref _repairs);
-        if (!_device.IsReadOnly)
+        if (!_device.IsReadOnly && !ReadOnly)
         {
             _device.Write(_geometry.NodeOffset(node, entry.Kind, badCopy), good);
         }

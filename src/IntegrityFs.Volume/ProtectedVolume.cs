@@ -56,6 +56,7 @@ public sealed partial class ProtectedVolume : IVolume, ILeaseOwner, IDisposable
         int capacity = (int)Math.Clamp(blocks * 7 / 8, (4L * MaxOperationBlocks) + 64, 1 << 24);
         _tree = new TagTree(device, geometry, authenticators, superblock.Root, (int)Math.Clamp(blocks / 8, 16, 1 << 20))
         {
+            ReadOnly = options.ReadOnly,
             VerifyNothing = (options.Mutations & Mutation.VerifyNothing) != 0,
             WrongSlot = (options.Mutations & Mutation.WrongSlot) != 0,
         };

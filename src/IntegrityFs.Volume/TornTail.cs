@@ -16,7 +16,7 @@ internal sealed class TornTail(IDevice device, VolumeGeometry geometry, Authenti
     public bool WasDurable(TagEntry root, JournalScanResult scan)
     {
         JournalTransaction torn = scan.Torn!;
-        using var tree = new TagTree(device, geometry, authenticators, root, 0);
+        using var tree = new TagTree(device, geometry, authenticators, root, 0) { ReadOnly = true };
         using var content = new AlignedMemory(geometry.BlockSize);
         foreach (JournalEntry entry in torn.Entries)
         {

@@ -68,6 +68,24 @@ public sealed class DamageTests
     }
 
     [Fact]
+    public void A_read_only_volume_repairs_no_tag_node_even_where_the_device_could_be_written()
+    {
+        using MemoryDevice device = NewDevice(2 << 20);
+        using (ProtectedVolume volume = ProtectedVolume.Open(device, Key, new VolumeOptions()))
+        {
+            Allocate(volume, 1, 100, 1);
+            volume.Close();
+            device.Slice(volume.Geometry.NodeOffset(volume.Geometry.Root, volume.Superblock.Root.Kind, 0), 4096)[5] ^= 1;
+        }
+
+        byte[] before = device.Bytes.ToArray();
+        using ProtectedVolume again = ProtectedVolume.Open(device, Key, new VolumeOptions { ReadOnly = true });
+        Assert.Equal(1, RootOf(again));
+        Assert.True(before.AsSpan().SequenceEqual(device.Bytes));
+        Assert.Equal(1, again.Status().TagNodeRepairs);
+    }
+
+    [Fact]
     public void Both_copies_of_the_state_damaged_is_refused()
     {
         using MemoryDevice device = NewDevice(2 << 20);
