@@ -173,6 +173,20 @@ public sealed class PersonalityTests
     }
 
     [Fact]
+    public void What_was_answered_while_a_synchronisation_ran_is_not_covered_by_it()
+    {
+        foreach (string personality in Weak)
+        {
+            PersistenceModel model = PersonalityTable.Create(personality);
+            model.Begin(new ProgramFixture().Start);
+            model.Take(new RecordedRequest { Number = 1, Kind = RequestKind.Create, Inode = 2, Parent = 1, Name = "a", Mode = 0x81A4 });
+            model.Take(new RecordedRequest { Number = 2, Kind = RequestKind.Create, Inode = 3, Parent = 1, Name = "b", Mode = 0x81A4 });
+            model.Take(new RecordedRequest { Number = 3, Kind = RequestKind.SyncDirectory, Inode = 1, Offset = 1 });
+            Assert.Equal("a=", ProgramFixture.Show(model.Durable));
+        }
+    }
+
+    [Fact]
     public void A_failing_state_is_shrunk_to_the_missing_piece_and_named()
     {
         ProgramFixture program = Replace(sync: false, syncDirectory: false);

@@ -23,6 +23,8 @@ internal sealed class ProgramFixture : IEventSink
     /// <summary>The tree before the program.</summary>
     public FileTree Start { get; private set; }
 
+    public int Requests => _requests;
+
     public void Append(RecordingEvent item) =>
         _events.Add(item.Request is { } request ? item with { Request = request with { Number = ++_requests } } : item);
 

@@ -143,18 +143,21 @@ live() { # live PERSONALITY: mounts
 }
 live_names() {
   local d; d=$(dir_of live); live lose-dir-ops
-  echo kept >"$d/kept"; sync "$d/kept" "$d"
+  mkdir "$d/tree"; ln -s ../kept "$d/tree/link"; mkfifo "$d/tree/pipe"; echo hard >"$d/tree/one"; ln "$d/tree/one" "$d/tree/two"; chmod 1750 "$d/tree"
+  echo kept >"$d/kept"; sync "$d/kept" "$d/tree" "$d"
   echo lost >"$d/lost"; sync "$d/lost" # its bytes are synchronised, its name is not
   mv "$d/kept" "$d/moved"
   exec 9<"$d/lost"
   C crash "$d" --lose dir-ops >"$WORK/crash"
   cat "$WORK/crash"
   refused cat <&9; exec 9<&-
-  same names "kept" "$(ls "$d")"
+  same names "kept tree " "$(ls "$d" | tr '\n' ' ')"
+  same "the tree that is rebuilt" "1750 ../kept pipe 2" \
+    "$(stat -c %a "$d/tree") $(readlink "$d/tree/link") $([ -p "$d/tree/pipe" ] && echo pipe) $(stat -c %h "$d/tree/two")"
   same content kept "$(cat "$d/kept")"
   grep -q 'lost: .*rename /kept /moved' "$WORK/crash" || fail "the lost rename is not reported"
   echo again >"$d/again"; sync "$d/again" "$d"
-  C crash "$d" --seed 7; same "after a second crash" "again kept " "$(ls "$d" | tr '\n' ' ')"
+  C crash "$d" --seed 7; same "after a second crash" "again kept tree " "$(ls "$d" | tr '\n' ' ')"
   echo unsynced >"$d/unsynced"
   "$INTEGRITYFS" umount "$d"
   C live "$(image_of live)" "$d" -p lose-dir-ops

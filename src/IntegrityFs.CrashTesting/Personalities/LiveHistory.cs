@@ -21,6 +21,9 @@ public sealed class LiveHistory : IEventSink, IDisposable
     }
 
     /// <inheritdoc/>
+    public int Requests => Volatile.Read(ref _requests);
+
+    /// <inheritdoc/>
     public void Append(RecordingEvent item)
     {
         ArgumentNullException.ThrowIfNull(item);

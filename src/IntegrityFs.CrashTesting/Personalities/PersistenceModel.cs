@@ -10,6 +10,7 @@ internal abstract class PersistenceModel
 {
     private readonly List<PersistenceUnit> _pending = [];
     private int _next;
+    private int _covered = int.MaxValue;
 
     /// <summary>What programs see.</summary>
     public FileTree Current { get; private set; } = null!;
@@ -35,6 +36,8 @@ internal abstract class PersistenceModel
     {
         if (request.IsSync)
         {
+            // What was answered while it ran may have come too late for it.
+            _covered = request.Offset > 0 ? (int)request.Offset : int.MaxValue;
             if (request.Result == Errno.OK)
             {
                 Synchronise(request);
@@ -63,6 +66,7 @@ internal abstract class PersistenceModel
 
         if (request.Synchronous)
         {
+            _covered = int.MaxValue;
             Synchronise(request with { Kind = RequestKind.SyncData });
         }
     }
@@ -107,7 +111,7 @@ internal abstract class PersistenceModel
         var needed = new HashSet<int>();
         for (int i = _pending.Count - 1; i >= 0; i--)
         {
-            if (needed.Contains(_pending[i].Index) || covers(_pending[i]))
+            if (needed.Contains(_pending[i].Index) || (_pending[i].Request.Number <= _covered && covers(_pending[i])))
             {
                 needed.Add(_pending[i].Index);
                 needed.UnionWith(_pending[i].Needs);

@@ -58,7 +58,8 @@ public sealed record RecordedRequest
     /// <summary>The second name, or that of an extended attribute.</summary>
     public string NewName { get; init; } = "";
 
-    /// <summary>Byte offset, where there is one.</summary>
+    /// <summary>Byte offset, where there is one. Of a synchronisation: the last request answered before it began, which is
+    /// the last that it is sure to cover; 0 where nothing ran beside it.</summary>
     public long Offset { get; init; }
 
     /// <summary>Length, or the new size.</summary>

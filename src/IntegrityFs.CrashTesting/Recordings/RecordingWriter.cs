@@ -9,6 +9,9 @@ public interface IEventSink
 {
     /// <summary>Adds one event; thread safe.</summary>
     void Append(RecordingEvent item);
+
+    /// <summary>Number of the last request that was added.</summary>
+    int Requests { get; }
 }
 
 /// <summary>Writes a recording while it happens.</summary>
@@ -17,6 +20,7 @@ public sealed class RecordingWriter : IEventSink, IDisposable
     private readonly Lock _gate = new();
     private readonly BinaryWriter _writer;
     private Func<byte[]>? _output;
+    private int _requests;
 
     /// <summary>Creates the file.</summary>
     public RecordingWriter(string path, RecordingHeader header, PageImage image)
@@ -27,8 +31,8 @@ public sealed class RecordingWriter : IEventSink, IDisposable
         RecordingFile.WriteHeader(_writer, header, image);
     }
 
-    /// <summary>Number of requests so far.</summary>
-    public int Requests { get; private set; }
+    /// <inheritdoc/>
+    public int Requests => Volatile.Read(ref _requests);
 
     /// <summary>Number of device writes so far.</summary>
     public int Writes { get; private set; }
@@ -64,10 +68,10 @@ public sealed class RecordingWriter : IEventSink, IDisposable
             FetchOutput();
             if (item.Request is { Number: 0 } request)
             {
-                item = item with { Request = request with { Number = Requests + 1 } };
+                item = item with { Request = request with { Number = _requests + 1 } };
             }
 
-            Requests += item.Request is null ? 0 : 1;
+            _requests += item.Request is null ? 0 : 1;
             Writes += item.Kind == RecordingEventKind.Write ? 1 : 0;
             Flushes += item.Kind == RecordingEventKind.FlushEnd ? 1 : 0;
             RecordingFile.WriteEvent(_writer, item);

@@ -134,13 +134,14 @@ public sealed partial class RequestRecorder(IFileSystem inner, IEventSink sink, 
 
     private Errno Synchronise(RequestKind kind, InodeNumber inode)
     {
+        int before = sink.Requests;
         Errno error = faults?.Strikes(kind, inode) == true ? Errno.EIO : kind switch
         {
             RequestKind.SyncAll => inner.SyncFileSystem(),
             RequestKind.SyncDirectory => inner.SyncDirectory(inode, false),
             _ => inner.Sync(inode, kind == RequestKind.SyncData),
         };
-        Record(new RecordedRequest { Kind = kind, Result = error, Inode = inode.Value });
+        Record(new RecordedRequest { Kind = kind, Result = error, Inode = inode.Value, Offset = before });
         return error;
     }
 

@@ -110,9 +110,11 @@ public sealed class TreeWriter
             Check(_files.SetXattr(inode, Encoding.Latin1.GetBytes(name), value, XattrMode.Any, false), path);
         }
 
+        // A symlink has no mode to change.
+        bool symlink = (node.Mode & FileNode.TypeMask) == FileTypes.Symlink;
         var change = new AttributeChange
         {
-            Mask = AttributeMask.Mode | AttributeMask.Uid | AttributeMask.Gid | AttributeMask.Atime | AttributeMask.Mtime,
+            Mask = (symlink ? 0 : AttributeMask.Mode) | AttributeMask.Uid | AttributeMask.Gid | AttributeMask.Atime | AttributeMask.Mtime,
             Mode = node.Mode & 0xFFF,
             Uid = node.Uid,
             Gid = node.Gid,
