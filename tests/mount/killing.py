@@ -332,16 +332,17 @@ class Volume:
         self.kill()
 
     def kill(self):
-        for pid in self.daemons():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        # A process that waits for the disk ends when the disk has answered, which takes long on a busy machine.
+        # A process that waits for the disk ends when the disk has answered, which takes long on a busy machine; and a
+        # mount that is just starting brings a daemon after the first look.
         deadline = time.monotonic() + 120
         while alive := self.daemons():
             if time.monotonic() > deadline:
                 raise SystemExit(f"a killed daemon still runs: {[self.waits_for(pid) for pid in alive]}")
+            for pid in alive:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
             time.sleep(0.005)
         subprocess.run(["umount", "-l", self.directory], stderr=subprocess.DEVNULL)
 
