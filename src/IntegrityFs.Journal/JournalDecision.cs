@@ -44,4 +44,15 @@ public static class JournalDecisionTable
             (_, _, false, true) => JournalDecision.ApplyQuarantine,
             (_, _, false, false) => JournalDecision.DropTorn,
         };
+
+    /// <summary>A number from 0 to 15 for each combination of the four facts, to count which ones were met.</summary>
+    public static int CaseOf(bool leading, bool trailing, bool images, bool successor) =>
+        (leading ? 8 : 0) + (trailing ? 4 : 0) + (images ? 2 : 0) + (successor ? 1 : 0);
+
+    /// <summary>False for the two that cannot be: without a descriptor there is no image that could be wrong.</summary>
+    public static bool IsReachable(int number) => number is not (0 or 1);
+
+    /// <summary>True where only damage or tampering leads there, never a crash.</summary>
+    public static bool NeedsDamage(int number) => Decide((number & 8) != 0, (number & 4) != 0, (number & 2) != 0, (number & 1) != 0)
+        is JournalDecision.Gap or JournalDecision.ApplyReportDamage or JournalDecision.ApplyQuarantine;
 }

@@ -79,7 +79,16 @@ public sealed class JournalScanner(IDevice device, VolumeGeometry geometry, Auth
             }
 
             successor |= found is not null && LooksTorn(found) && HasSuccessorAnywhere(found, result, limit, next, ref others);
-            JournalDecision decision = JournalDecisionTable.Decide(leading is not null, trailing, found is null || !LooksTorn(found), successor);
+            if (found is not null && successor)
+            {
+                // It was durable, so blocks that it wrote in place are not torn: an interrupted recovery may have brought
+                // the next one's images home over them.
+                found.InPlaceTorn = false;
+            }
+
+            bool images = found is null || !LooksTorn(found);
+            JournalDecision decision = JournalDecisionTable.Decide(leading is not null, trailing, images, successor);
+            result.Cases |= 1 << JournalDecisionTable.CaseOf(leading is not null, trailing, images, successor);
             if (!Accept(result, found, decision, others))
             {
                 return result;
@@ -257,7 +266,7 @@ public sealed class JournalScanner(IDevice device, VolumeGeometry geometry, Auth
     private void VerifyImages(JournalTransaction transaction)
     {
         int blockSize = geometry.BlockSize;
-        using var buffer = new AlignedMemory(Math.Max(SweepBytes, blockSize));
+        using var buffer = new AlignedMemory((int)Math.Clamp((long)transaction.Images * blockSize, blockSize, Math.Max(SweepBytes, blockSize)));
         int perRead = buffer.Length / blockSize;
         int image = 0;
         int loaded = 0;

@@ -61,6 +61,9 @@ public sealed class JournalScanResult
     /// <summary>Sequence of the newest authentic record behind the gap.</summary>
     public ulong GapSuccessor { get; set; }
 
+    /// <summary>Bits of <see cref="JournalDecisionTable.CaseOf"/>: which cases of the decision table this scan met.</summary>
+    public int Cases { get; set; }
+
     /// <summary>Position behind the last transaction to be replayed.</summary>
     public ulong End { get; set; }
 

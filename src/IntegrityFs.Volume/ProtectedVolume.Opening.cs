@@ -186,6 +186,7 @@ public sealed partial class ProtectedVolume
             LostBlocks = lost,
             DamagedDescriptors = scan.Transactions.Count(t => t.Decision == JournalDecision.ApplyReportDamage),
             SuperblockRepaired = repair is not null && !_options.ReadOnly,
+            DecisionCases = scan.Cases,
             GapAccepted = scan.GapAt is not null,
         };
         ReportRecovery(scan);

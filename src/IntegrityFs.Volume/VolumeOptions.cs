@@ -105,6 +105,9 @@ public sealed class RecoveryReport
     /// <summary>True where one superblock copy was bad or older and was replaced (on a writable volume).</summary>
     public bool SuperblockRepaired { get; init; }
 
+    /// <summary>Which cases of the journal's decision table were met, as bits.</summary>
+    public int DecisionCases { get; init; }
+
     /// <summary>True where transactions behind a gap were given up at the operator's request.</summary>
     public bool GapAccepted { get; init; }
 }

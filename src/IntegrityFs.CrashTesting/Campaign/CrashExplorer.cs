@@ -1,5 +1,7 @@
 // Promise: builds every listed crash state of a recording once (by image hash), examines it, and reports what breaks a
 // promise. Costs per state: the sectors that differ from the durable image, one mount, one walk.
+using IntegrityFs.Device;
+
 namespace IntegrityFs.CrashTesting;
 
 /// <summary>What exploration of one workload did.</summary>
@@ -14,6 +16,15 @@ internal sealed class ExplorationCounts
     public long RecoveryStates { get; set; }
 
     public int Trees { get; set; }
+
+    /// <summary>States not mounted because recovery reads nothing in which they differ from a mounted one.</summary>
+    public long Pruned { get; set; }
+
+    /// <summary>Mounts of images that were damaged on purpose.</summary>
+    public long Probes { get; set; }
+
+    /// <summary>Cases of the recovery's decision table, as bits.</summary>
+    public int DecisionCases { get; set; }
 }
 
 /// <summary>Explores the crash states of recordings made on one subject. Not thread safe.</summary>
@@ -26,7 +37,11 @@ internal sealed class CrashExplorer(ICrashSubject subject, CrashProfile profile,
     private Dictionary<ulong, TreeSnapshot?> _seen = [];
     private HashSet<ulong> _deep = [];
     private HashSet<ulong> _recoverySeen = [];
+    private ReadTree _reads = new();
     private int _reported;
+
+    /// <summary>Hashes of the trees that were recovered.</summary>
+    public IReadOnlySet<ulong> TreeHashes => _deep;
 
     public ExplorationCounts Counts { get; } = new();
 
@@ -34,12 +49,14 @@ internal sealed class CrashExplorer(ICrashSubject subject, CrashProfile profile,
     public void Explore(Recording recording, Action<Violation> report, int maxViolations, CancellationToken cancel)
     {
         Begin(recording, report);
-        PageImage durable = recording.Base.Copy();
+        var durable = new PageImage(recording.Base);
+        var damage = new DamageProbe(subject, _examiner, seed);
         ulong baseHash = 0;
         foreach (CrashPoint point in recording.Points)
         {
             baseHash += StateHasher.MakeDurable(point.NewlyDurable, durable);
             var hasher = new StateHasher(point, durable);
+            _reads = new ReadTree();
             var crashed = new PageImage(durable);
             int index = 0;
             foreach (CrashState state in CrashStates.Enumerate(point, profile, seed, profile.MaxStatesPerPoint))
@@ -49,8 +66,26 @@ internal sealed class CrashExplorer(ICrashSubject subject, CrashProfile profile,
                     return;
                 }
 
-                ExamineState(point, state, baseHash + hasher.Delta(state), crashed, index++);
+                ExamineState(point, state, baseHash + hasher.Delta(state), crashed, index++, hasher);
             }
+
+            crashed.Reset();
+            int least = recording.Least(point);
+            Violation? found = damage.Examine(recording, point, durable, tree => Allowed(tree, least, Math.Max(least, recording.Most(point, new CrashState(point.Number, new byte[point.Pending.Count])))));
+            Probed(found);
+        }
+
+        Probed(new RollbackProbe(subject, _examiner, seed).Examine(recording));
+        Counts.Probes += damage.Mounts;
+        Counts.DecisionCases |= _examiner.DecisionCases;
+    }
+
+    private void Probed(Violation? found)
+    {
+        if (found is not null)
+        {
+            _reported++;
+            _report(found);
         }
     }
 
@@ -63,7 +98,7 @@ internal sealed class CrashExplorer(ICrashSubject subject, CrashProfile profile,
         if (levels.Length == 1)
         {
             PageImage durable = Durable(recording.Base, recording.Points, state.Point);
-            ExamineState(recording.Points[state.Point], state, 0, new PageImage(durable), 0);
+            ExamineState(recording.Points[state.Point], state, 0, new PageImage(durable), 0, new StateHasher(recording.Points[state.Point], durable));
             return;
         }
 
@@ -118,7 +153,7 @@ internal sealed class CrashExplorer(ICrashSubject subject, CrashProfile profile,
         _reported = 0;
     }
 
-    private void ExamineState(CrashPoint point, CrashState state, ulong hash, PageImage crashed, int index)
+    private void ExamineState(CrashPoint point, CrashState state, ulong hash, PageImage crashed, int index, StateHasher hasher)
     {
         Counts.States++;
         int least = _recording.Least(point);
@@ -134,14 +169,33 @@ internal sealed class CrashExplorer(ICrashSubject subject, CrashProfile profile,
         }
 
         Counts.Distinct++;
+        bool deeper = profile.RecoveryDepth > 1 && (index < 2 || index % profile.RecoveryEvery == 0);
+        if (profile.Prune && !deeper && _reads.TryFind(hasher, out known))
+        {
+            Counts.Pruned++;
+            _seen[hash] = known;
+            if (known is not null && !Allowed(known, least, most))
+            {
+                Report(state.Describe(point), "P2", _matcher.Explain(known, least, most));
+            }
+
+            return;
+        }
+
         crashed.Reset();
         state.Apply(point, crashed);
         var work = new PageImage(crashed);
-        bool deeper = profile.RecoveryDepth > 1 && (index < 2 || index % profile.RecoveryEvery == 0);
         Trace? trace = deeper ? new Trace() : null;
         Counts.Mounts++;
-        Examination result = _examiner.Recover(work, trace, close: true);
+        List<int> reads = [];
+        IDevice device = new ImageDevice(work);
+        Examination result = _examiner.Recover(profile.Prune ? new ReadTrackingDevice(device, hasher, reads) : device, trace, close: true);
         _seen[hash] = result.Tree;
+        if (profile.Prune)
+        {
+            _reads.Add(hasher, reads, result.Tree);
+        }
+
         if (result.Rule is not null)
         {
             Report(state.Describe(point), result.Rule, result.Message);
@@ -243,6 +297,6 @@ internal sealed class CrashExplorer(ICrashSubject subject, CrashProfile profile,
     private void Report(string state, string rule, string message)
     {
         _reported++;
-        _report(new Violation(_recording.Workload.Id, _recording.Workload.ToString(), state, rule, message));
+        _report(new Violation(_recording.Workload.Id, _recording.Workload.ToString(), state, rule, message) { Seed = seed, Options = subject.Options });
     }
 }

@@ -44,13 +44,18 @@ internal sealed class Minimiser(ICrashSubject subject, PageImage formatted, Cras
 
     private Violation ShrinkState(Violation best)
     {
-        if (best.State.Length == 0 || best.State.Contains('/', StringComparison.Ordinal))
+        if (best.State.Length == 0)
         {
             return best;
         }
 
         Workload workload = Workload.Parse(best.Workload, best.Text);
         Recording recording = LockstepRun.Record(subject, formatted, workload, options);
+        if (best.State.Contains('/', StringComparison.Ordinal))
+        {
+            return StateExplanation.Added(subject, recording, best);
+        }
+
         CrashState state = CrashState.Parse(best.State, recording.Points);
         CrashPoint point = recording.Points[state.Point];
         for (int i = 0; i < state.Masks.Length && _attempts < 2 * MaxAttempts; i++)
@@ -72,25 +77,7 @@ internal sealed class Minimiser(ICrashSubject subject, PageImage formatted, Cras
             }
         }
 
-        return best with { Message = best.Message + "\n  " + Explain(state, point) };
-    }
-
-    /// <summary>Names what is missing, where it lies.</summary>
-    private string Explain(CrashState state, CrashPoint point)
-    {
-        var missing = new List<string>();
-        for (int i = 0; i < state.Masks.Length; i++)
-        {
-            if (state.Masks[i] != point.Pending[i].Whole)
-            {
-                WriteUnit unit = point.Pending[i];
-                missing.Add($"{subject.RegionOf(unit.Offset)?.ToString() ?? "device"} at byte {unit.Offset} ({(state.Masks[i] == 0 ? "missing" : "torn")})");
-            }
-        }
-
-        return missing.Count == 0
-            ? "nothing needs to be missing"
-            : $"of {state.Masks.Length} writes under way: " + string.Join(", ", missing.Take(6)) + (missing.Count > 6 ? $" and {missing.Count - 6} more" : "");
+        return StateExplanation.Added(subject, recording, best);
     }
 
     private Violation? Find(Workload workload, string rule)

@@ -16,6 +16,9 @@ public sealed class ImageDevice(PageImage image, int sectorSize = 512, bool read
     /// <summary>Number of write calls so far.</summary>
     public long Writes { get; private set; }
 
+    /// <summary>Number of write calls that were refused because the device is read-only.</summary>
+    public long RefusedWrites { get; private set; }
+
     /// <inheritdoc/>
     public long Length => Image.Length;
 
@@ -44,6 +47,7 @@ public sealed class ImageDevice(PageImage image, int sectorSize = 512, bool read
         CheckAligned(offset, data.Length, DeviceOperation.Write);
         if (IsReadOnly)
         {
+            RefusedWrites++;
             throw new DeviceException(Errno.EROFS, DeviceOperation.Write, offset, "the image is read-only");
         }
 

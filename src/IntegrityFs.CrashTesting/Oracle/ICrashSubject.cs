@@ -23,6 +23,13 @@ public interface ICrashSubject
 
     /// <summary>What a byte offset is for; null where the subject does not say (then only the oracle judges).</summary>
     DeviceRegion? RegionOf(long offset);
+
+    /// <summary>Options of <c>integrityfs crashtest run</c> that choose this subject, for reproducers.</summary>
+    string Options => "";
+
+    /// <summary>Says what a write means, for people; <paramref name="events"/> are all calls of the run.</summary>
+    string Explain(in WriteUnit unit, IReadOnlyList<TraceEvent> events) =>
+        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{RegionOf(unit.Offset)?.ToString() ?? "device"} at byte {unit.Offset}");
 }
 
 /// <summary>A mounted store. Dispose without <see cref="Close"/> is a crash: nothing more is written.</summary>
@@ -33,6 +40,12 @@ public interface IMountedSubject : IDisposable
 
     /// <summary>Blocks that can still be allocated.</summary>
     long FreeBlocks { get; }
+
+    /// <summary>Which cases of the recovery's decision table the mount met, as bits; 0 where there is no such table.</summary>
+    int DecisionCases => 0;
+
+    /// <summary>True where the block at a byte offset of the device is allocated.</summary>
+    bool IsAllocated(long offset) => false;
 
     /// <summary>The store's last message about an error, for reports; empty where there was none.</summary>
     string LastError { get; }

@@ -60,6 +60,12 @@ public sealed class IntegrityFsSubject(SubjectOptions options) : ICrashSubject
     internal SubjectOptions Options => options;
 
     /// <inheritdoc/>
+    string ICrashSubject.Options => string.Join(' ', SubjectText.Words(options));
+
+    /// <inheritdoc/>
+    public string Explain(in WriteUnit unit, IReadOnlyList<TraceEvent> events) => WriteExplanation.Of(_geometry, BlockAt, unit, events);
+
+    /// <inheritdoc/>
     public void Format(IDevice device)
     {
         var clock = new ManualClock();
@@ -83,7 +89,7 @@ public sealed class IntegrityFsSubject(SubjectOptions options) : ICrashSubject
     /// <summary>As <see cref="Mount(IDevice, TimeProvider, bool)"/>; <paramref name="allowBuffer"/> is asked before memory
     /// is taken for a block.</summary>
     internal IMountedSubject Mount(IDevice device, TimeProvider clock, bool readOnly, Func<bool>? allowBuffer) =>
-        new Mounted(device, _key, clock, VolumeOptionsFor(clock, readOnly, allowBuffer), options.Defect);
+        new Mounted(device, _key, clock, VolumeOptionsFor(clock, readOnly, allowBuffer), options.Defect, BlockAt);
 
     /// <inheritdoc/>
     public DeviceRegion? RegionOf(long offset)
@@ -98,19 +104,22 @@ public sealed class IntegrityFsSubject(SubjectOptions options) : ICrashSubject
             return DeviceRegion.Journal;
         }
 
-        return _blockOffsets.Value.Contains(offset / options.BlockSize * options.BlockSize) ? DeviceRegion.Blocks : DeviceRegion.Tags;
+        return BlockAt(offset) >= 0 ? DeviceRegion.Blocks : DeviceRegion.Tags;
     }
 
-    private readonly Lazy<HashSet<long>> _blockOffsets = new(() =>
+    /// <summary>The block whose home a byte offset lies in; −1 for none.</summary>
+    private long BlockAt(long offset) => _blocks.Value.GetValueOrDefault(offset / options.BlockSize * options.BlockSize, -1);
+
+    private readonly Lazy<Dictionary<long, long>> _blocks = new(() =>
     {
         VolumeGeometry geometry = VolumeGeometry.Create(options.BlockSize, options.DeviceLength, options.JournalBytes / options.BlockSize);
-        var offsets = new HashSet<long>();
+        var blocks = new Dictionary<long, long>();
         for (long block = 0; block < geometry.TotalBlocks; block++)
         {
-            offsets.Add(geometry.BlockOffset(block));
+            blocks.Add(geometry.BlockOffset(block), block);
         }
 
-        return offsets;
+        return blocks;
     });
 
     internal VolumeOptions VolumeOptionsFor(TimeProvider clock, bool readOnly, Func<bool>? allowBuffer = null) => new()
@@ -142,9 +151,11 @@ public sealed class IntegrityFsSubject(SubjectOptions options) : ICrashSubject
         private readonly LastErrorLogger _log = new();
         private readonly ProtectedVolume _volume;
         private readonly PosixFileSystem _files;
+        private readonly Func<long, long> _blockAt;
 
-        public Mounted(IDevice device, byte[] key, TimeProvider clock, VolumeOptions volumeOptions, UpperDefect defect)
+        public Mounted(IDevice device, byte[] key, TimeProvider clock, VolumeOptions volumeOptions, UpperDefect defect, Func<long, long> blockAt)
         {
+            _blockAt = blockAt;
             _volume = ProtectedVolume.Open(device, key, volumeOptions);
             try
             {
@@ -157,12 +168,18 @@ public sealed class IntegrityFsSubject(SubjectOptions options) : ICrashSubject
                     throw new CorruptFormatException($"recovery lost {_volume.Recovery.LostBlocks.Count} blocks");
                 }
             }
-            catch
+            catch (Exception error)
             {
+                // What recovery met counts also where it ends in a refusal.
+                error.Data[DecisionCoverage.DataKey] = _volume.Recovery.DecisionCases;
                 _volume.Dispose();
                 throw;
             }
         }
+
+        public int DecisionCases => _volume.Recovery.DecisionCases;
+
+        public bool IsAllocated(long offset) => _blockAt(offset) is >= 0 and var block && _volume.IsAllocated(new BlockNumber(block));
 
         public IFileSystem Files { get; }
 

@@ -1,5 +1,7 @@
 // Promise: what one run of a workload did to the device and what every crash may leave: the expected tree after each
 // operation, the trees between for operations that may split, and for each event how far the history had come.
+using System.IO.Hashing;
+
 namespace IntegrityFs.CrashTesting;
 
 /// <summary>The history of one recorded run.</summary>
@@ -34,6 +36,31 @@ internal sealed class Recording
     public List<OperationResult> Results { get; } = [];
 
     public IReadOnlyList<CrashPoint> Points { get; private set; } = [];
+
+    /// <summary>Equal for two runs that are the same call by call, on the same image, with the same expected trees.</summary>
+    public ulong Identity
+    {
+        get
+        {
+            ulong hash = 0;
+            foreach (TraceEvent item in Trace.Events)
+            {
+                hash = SeededRandom.Mix(hash + (ulong)item.Kind + ((ulong)item.Offset << 8) + ((ulong)(uint)item.Number << 40)) ^ XxHash3.HashToUInt64(item.Data.Span);
+            }
+
+            foreach (TreeSnapshot tree in Expected)
+            {
+                hash = SeededRandom.Mix(hash ^ tree.Hash);
+            }
+
+            for (int page = 0; page < Base.PageCount; page++)
+            {
+                hash = SeededRandom.Mix(hash ^ XxHash3.HashToUInt64(Base.Page(page)));
+            }
+
+            return hash;
+        }
+    }
 
     /// <summary>No more events: computes the crash points.</summary>
     public void Seal()

@@ -4,6 +4,7 @@
 // the same tree and writes nothing, a repeated recovery of the crash image gives the same tree, creating works and
 // reuses no inode number (I5), everything can be removed and all space comes back (I4, I8).
 using System.Text;
+using IntegrityFs.Device;
 using IntegrityFs.FileSystem;
 using IntegrityFs.Format;
 
@@ -13,7 +14,11 @@ namespace IntegrityFs.CrashTesting;
 /// <param name="Tree">The recovered tree; null where there was none.</param>
 /// <param name="Rule">The broken invariant, or null.</param>
 /// <param name="Message">What was seen.</param>
-internal sealed record Examination(TreeSnapshot? Tree, string? Rule, string Message);
+internal sealed record Examination(TreeSnapshot? Tree, string? Rule, string Message)
+{
+    /// <summary>What stopped the mount, where something did.</summary>
+    public Exception? Error { get; init; }
+}
 
 /// <summary>Mounts crash images and checks the invariants that need no history.</summary>
 internal sealed class StateExaminer(ICrashSubject subject)
@@ -21,15 +26,26 @@ internal sealed class StateExaminer(ICrashSubject subject)
     private static readonly Caller s_caller = new(1000, 1000, 1, 0);
     private readonly ManualClock _clock = new();
 
+    /// <summary>Cases of the recovery's decision table met so far, as bits.</summary>
+    public int DecisionCases { get; private set; }
+
+    /// <summary>Cases met by the last recovery.</summary>
+    public int LastCases { get; private set; }
+
     /// <summary>Mounts and checks; leaves the recovery's writes in <paramref name="work"/> and in
     /// <paramref name="trace"/> where given. The store is closed cleanly.</summary>
-    public Examination Recover(PageImage work, Trace? trace, bool close)
+    public Examination Recover(PageImage work, Trace? trace, bool close) => Recover(new ImageDevice(work), trace, close);
+
+    /// <summary>As above, on a device.</summary>
+    public Examination Recover(IDevice device, Trace? trace, bool close)
     {
         string step = "mount";
+        LastCases = 0;
         try
         {
-            var image = new ImageDevice(work);
-            using IMountedSubject mounted = subject.Mount(trace is null ? image : new RecordingDevice(image, trace), _clock, false);
+            using IMountedSubject mounted = subject.Mount(trace is null ? device : new RecordingDevice(device, trace), _clock, false);
+            LastCases = mounted.DecisionCases;
+            DecisionCases |= LastCases;
             step = "walk";
             TreeSnapshot tree = TreeSnapshot.Take(mounted.Files);
             if (tree.Problems.Count > 0)
@@ -55,7 +71,9 @@ internal sealed class StateExaminer(ICrashSubject subject)
         }
         catch (Exception error) when (error is not OutOfMemoryException)
         {
-            return new Examination(null, step == "mount" ? "I1" : "I3", $"{step}: {error.GetType().Name}: {Where(error)}");
+            LastCases |= DecisionCoverage.Of(error);
+            DecisionCases |= LastCases;
+            return new Examination(null, step == "mount" ? "I1" : "I3", $"{step}: {error.GetType().Name}: {Where(error)}") { Error = error };
         }
     }
 
@@ -91,6 +109,12 @@ internal sealed class StateExaminer(ICrashSubject subject)
         var device = new ImageDevice(new PageImage(crashed), readOnly: true);
         using IMountedSubject mounted = subject.Mount(device, _clock, readOnly: true);
         TreeSnapshot seen = TreeSnapshot.Take(mounted.Files);
+        mounted.Close();
+        if (device.RefusedWrites > 0)
+        {
+            return new Examination(tree, "I7", $"a read-only mount tried to write {device.RefusedWrites} times");
+        }
+
         return seen.Problems.Count > 0 ? new Examination(tree, "I7", $"read-only mount: {string.Join("; ", seen.Problems)} {mounted.LastError}")
             : seen.ModelHash == tree.ModelHash ? null
             : new Examination(tree, "I7", "a read-only mount shows another tree:\n" + tree.Difference(seen, false));

@@ -1,6 +1,12 @@
 // Promise: the order of device calls that makes recovery possible, checked on every recorded run, whatever the crash
-// states happen to show. Judged by content, so it needs no knowledge of the format but the regions:
-//   J1  a block goes home only after a copy of it in the journal was covered by a completed flush;
+// states happen to show. Judged by content and place, so it needs no knowledge of the format but the regions:
+//   J1  a block goes home only after a copy of it in the journal was covered by a completed flush; where new content may
+//       go in place, only to a block that is free in the state which a crash at that moment leaves;
+//   J2  what one flush adds to the journal begins with a record and ends with the same record again: it can be told
+//       whole from torn by itself;
+//   J3  a place in the journal is written again only after a header, written later than what stood there, was flushed;
+//   J4  a header is written only when no write to the tag tree is pending, and a node's slot is not written again while
+//       the last durable header may lead to it;
 //   J5  a synchronisation returns only when no write to the journal is left un-flushed;
 //   J6  no write to the journal is issued while a flush is under way that does not cover it and earlier journal writes
 //       are still pending.
@@ -9,7 +15,7 @@ using System.IO.Hashing;
 namespace IntegrityFs.CrashTesting;
 
 /// <summary>Trace invariants.</summary>
-internal static class TraceRules
+internal static partial class TraceRules
 {
     /// <summary>J5, at the moment of the acknowledgement.</summary>
     public static void OnAcknowledged(ICrashSubject subject, Trace trace, int operation, List<string> findings)
@@ -40,9 +46,17 @@ internal static class TraceRules
         }
     }
 
-    /// <summary>J1 and J6, over the whole trace that began on <paramref name="origin"/>.</summary>
+    /// <summary>All others, over the whole trace that began on <paramref name="origin"/>.</summary>
     public static void OnTrace(ICrashSubject subject, PageImage origin, Trace trace, List<string> findings)
     {
+        OnHomeWrites(subject, origin, trace, findings);
+        OnOrder(subject, trace, findings);
+    }
+
+    /// <summary>J1 and J6.</summary>
+    private static void OnHomeWrites(ICrashSubject subject, PageImage origin, Trace trace, List<string> findings)
+    {
+        using var inPlace = new InPlaceRule(subject, origin);
         HashSet<ulong> flushed = JournalPages(subject, origin);
         var pending = new List<(int Event, ulong Hash)>();
         var starts = new Dictionary<int, int>();
@@ -65,8 +79,8 @@ internal static class TraceRules
                     }
 
                     break;
-                case TraceEventKind.Write when subject.JournalsEverything && subject.RegionOf(item.Offset) == DeviceRegion.Blocks:
-                    reported += HomeWrite(item, i, flushed, findings) ? 0 : 1;
+                case TraceEventKind.Write when subject.RegionOf(item.Offset) == DeviceRegion.Blocks:
+                    reported += HomeWrite(item, i, flushed, subject.JournalsEverything ? null : inPlace, findings) ? 0 : 1;
                     break;
                 case TraceEventKind.FlushStart:
                     starts[item.Number] = i;
@@ -74,6 +88,7 @@ internal static class TraceRules
                 case TraceEventKind.FlushEnd when starts.Remove(item.Number, out int start):
                     flushed.UnionWith(pending.Where(write => write.Event < start).Select(write => write.Hash));
                     pending.RemoveAll(write => write.Event < start);
+                    inPlace.Flushed(trace.Events, start);
                     break;
                 default:
                     break;
@@ -96,14 +111,15 @@ internal static class TraceRules
         return hashes;
     }
 
-    private static bool HomeWrite(in TraceEvent write, int index, HashSet<ulong> flushed, List<string> findings)
+    private static bool HomeWrite(in TraceEvent write, int index, HashSet<ulong> flushed, InPlaceRule? inPlace, List<string> findings)
     {
         int page = 0;
         foreach (ReadOnlyMemory<byte> content in Pages(write.Data))
         {
-            if (!flushed.Contains(XxHash3.HashToUInt64(content.Span)))
+            long offset = write.Offset + (page * (long)PageImage.PageSize);
+            if (!flushed.Contains(XxHash3.HashToUInt64(content.Span)) && inPlace?.MayWrite(offset) != true)
             {
-                findings.Add($"J1: block at {write.Offset + (page * (long)PageImage.PageSize)} went home (event {index}) before a flushed journal copy of it");
+                findings.Add($"J1: block at {offset} went home (event {index}) before a flushed journal copy of it");
                 return false;
             }
 

@@ -8,16 +8,23 @@ namespace IntegrityFs.CrashTesting;
 /// <param name="Message">What was seen.</param>
 public sealed record Violation(string Workload, string Text, string State, string Rule, string Message)
 {
+    /// <summary>The seed of the run that found it.</summary>
+    public ulong Seed { get; init; } = 1;
+
+    /// <summary>Options of the command line that choose the subject and the profile.</summary>
+    public string Options { get; init; } = "";
+
     /// <summary>One line that reproduces it; a workload that was not shrunk is named by its id.</summary>
     public string Reproducer
     {
         get
         {
             string workload = WorkloadSource.Find(Workload)?.ToString() == Text ? Workload : $"\"{Text}\"";
-            return $"integrityfs crashtest run --workload {workload}" + (State.Length == 0 ? "" : $" --state {State}");
+            return $"integrityfs crashtest run --workload {workload}" + (State.Length == 0 ? $" --seed {Seed}" : $" --state {State}")
+                + (Options.Length == 0 ? "" : " " + Options);
         }
     }
 
     /// <inheritdoc/>
-    public override string ToString() => $"{Rule} [{Workload}] {Message}\n  reproduce: {Reproducer}";
+    public override string ToString() => $"{Rule} [{Workload}] seed {Seed}: {Message}\n  reproduce: {Reproducer}";
 }

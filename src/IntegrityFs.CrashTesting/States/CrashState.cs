@@ -7,8 +7,8 @@ namespace IntegrityFs.CrashTesting;
 
 /// <summary>One outcome of a crash: for each pending unit of a crash point, a mask of the 512-byte sectors that arrived.
 /// Text: <c>p3:0-4,7,9[0.2]</c> (unit 9 torn: sectors 0 and 2), <c>p3:all-5,6[0]</c> (all, but not 5, and of 6 only
-/// sector 0), <c>p3:none</c>; a crash during the recovery of that state is appended after a slash.</summary>
-public sealed class CrashState(int point, byte[] masks)
+/// sector 0), <c>p3:none</c>; <c>~9[1]</c> says that sector 1 of unit 9 holds garbage instead; a crash during the recovery of that state is appended after a slash.</summary>
+public sealed class CrashState(int point, byte[] masks, byte[]? garbage = null)
 {
     /// <summary>The unit of tearing.</summary>
     public const int SectorSize = 512;
@@ -18,6 +18,10 @@ public sealed class CrashState(int point, byte[] masks)
 
     /// <summary>Per pending unit, the sectors that arrived.</summary>
     public byte[] Masks { get; } = masks;
+
+    /// <summary>Per pending unit, the sectors that did not arrive but were spoiled: they hold neither old nor new. Null
+    /// where there are none.</summary>
+    public byte[]? Garbage { get; } = garbage;
 
     /// <summary>Writes what arrived to an image that holds everything durable.</summary>
     public void Apply(CrashPoint at, PageImage image)
@@ -34,6 +38,11 @@ public sealed class CrashState(int point, byte[] masks)
             else if (Masks[i] != 0)
             {
                 ApplyTorn(unit, Masks[i], image);
+            }
+
+            if (Garbage is not null && Garbage[i] != 0)
+            {
+                Spoil(unit, Garbage[i], image);
             }
         }
     }
@@ -60,16 +69,16 @@ public sealed class CrashState(int point, byte[] masks)
                 int last = torn ? i : EndOfRun(i, mask);
                 text.Append(text.Length == start ? "" : ",").Append(CultureInfo.InvariantCulture, $"{i}");
                 text.Append(last > i ? string.Create(CultureInfo.InvariantCulture, $"-{last}") : "");
-                text.Append(torn ? "[" + string.Join('.', Enumerable.Range(0, 8).Where(s => ((mask >> s) & 1) != 0)) + "]" : "");
+                text.Append(torn ? "[" + string.Join('.', Sectors(mask)) + "]" : "");
                 i = last;
             }
         }
 
         string list = text.ToString(start, text.Length - start);
         string head = text.ToString(0, start);
-        return inverted
+        return (inverted
             ? head + (list.Length == 0 ? "all" : "all-" + list)
-            : head + (list.Length == 0 ? "none" : list);
+            : head + (list.Length == 0 ? "none" : list)) + DescribeGarbage();
 
         int EndOfRun(int from, byte mask)
         {
@@ -82,6 +91,12 @@ public sealed class CrashState(int point, byte[] masks)
             return last;
         }
     }
+
+    private string DescribeGarbage() => Garbage is null ? "" : string.Concat(Enumerable.Range(0, Garbage.Length)
+        .Where(i => Garbage[i] != 0)
+        .Select(i => string.Create(CultureInfo.InvariantCulture, $"~{i}[{string.Join('.', Sectors(Garbage[i]))}]")));
+
+    private static IEnumerable<int> Sectors(byte mask) => Enumerable.Range(0, 8).Where(s => ((mask >> s) & 1) != 0);
 
     /// <summary>Reads the text form of one level (no slash).</summary>
     /// <exception cref="FormatException">It is not one, or does not fit the points.</exception>
@@ -98,7 +113,8 @@ public sealed class CrashState(int point, byte[] masks)
         }
 
         CrashPoint at = points[number];
-        string list = text[(colon + 1)..];
+        string[] parts = text[(colon + 1)..].Split('~');
+        string list = parts[0];
         bool inverted = list.StartsWith("all", StringComparison.Ordinal);
         byte[] masks = [.. at.Pending.Select(unit => inverted ? unit.Whole : (byte)0)];
         list = inverted ? list[3..].TrimStart('-') : list;
@@ -107,7 +123,13 @@ public sealed class CrashState(int point, byte[] masks)
             ParseItem(item, inverted, at, masks);
         }
 
-        return new CrashState(number, masks);
+        byte[]? garbage = parts.Length > 1 ? new byte[masks.Length] : null;
+        foreach (string item in parts[1..])
+        {
+            ParseItem(item, false, at, garbage!);
+        }
+
+        return new CrashState(number, masks, garbage);
     }
 
     private static void ParseItem(string item, bool inverted, CrashPoint at, byte[] masks)
@@ -130,6 +152,22 @@ public sealed class CrashState(int point, byte[] masks)
         for (int i = first; i <= last; i++)
         {
             masks[i] = bracket >= 0 ? (byte)(sectors & at.Pending[i].Whole) : inverted ? (byte)0 : at.Pending[i].Whole;
+        }
+    }
+
+    /// <summary>Garbage is the new content with every bit inverted: never old, never new, the same in every run.</summary>
+    private static void Spoil(in WriteUnit unit, byte mask, PageImage image)
+    {
+        byte[] sector = new byte[SectorSize];
+        foreach (int s in Sectors(mask))
+        {
+            unit.Data.Span.Slice(s * SectorSize, SectorSize).CopyTo(sector);
+            for (int i = 0; i < sector.Length; i++)
+            {
+                sector[i] ^= 0xff;
+            }
+
+            image.Write(unit.Offset + (s * SectorSize), sector);
         }
     }
 

@@ -6,6 +6,8 @@ namespace IntegrityFs.CrashTesting;
 /// <summary>Lists the crash states of a crash point.</summary>
 public static class CrashStates
 {
+    private const int GarbageSamples = 48;
+
     /// <summary>The states, capped by <paramref name="limit"/>.</summary>
     public static IEnumerable<CrashState> Enumerate(CrashPoint point, CrashProfile profile, ulong seed, int limit)
     {
@@ -21,12 +23,14 @@ public static class CrashStates
         yield return new CrashState(point.Number, Full(point));
         var random = new SeededRandom(seed ^ ((ulong)point.Number * 0x9E3779B97F4A7C15UL));
         long total = Count(point, profile);
-        IEnumerable<byte[]> all = Systematic(point, profile).Concat(Samples(point, profile, random));
+        IEnumerable<CrashState> all = Systematic(point, profile).Concat(Samples(point, profile, random))
+            .Select(masks => new CrashState(point.Number, masks));
+        all = profile.Garbage ? all.Concat(Spoiled(point, seed)) : all;
         if (total <= limit - 2)
         {
-            foreach (byte[] masks in all)
+            foreach (CrashState state in all)
             {
-                yield return new CrashState(point.Number, masks);
+                yield return state;
             }
 
             yield break;
@@ -35,11 +39,11 @@ public static class CrashStates
         // Too many: Bernoulli choice keeps the order and needs no memory.
         var choice = new SeededRandom(seed + 17 + (ulong)point.Number);
         ulong threshold = (ulong)(limit - 2) * (ulong.MaxValue / (ulong)total);
-        foreach (byte[] masks in all)
+        foreach (CrashState state in all)
         {
             if (choice.Next() < threshold)
             {
-                yield return new CrashState(point.Number, masks);
+                yield return state;
             }
         }
     }
@@ -49,13 +53,23 @@ public static class CrashStates
     private static long Count(CrashPoint point, CrashProfile profile)
     {
         int n = point.Pending.Count;
-        long count = profile.Samples;
+        long count = profile.Samples + (profile.Garbage ? GarbageSamples : 0);
+        if (profile.Choice != StateChoice.Bounded)
+        {
+            return count + (profile.Choice == StateChoice.Prefixes ? n + point.Pending.Sum(unit => unit.Sectors) : 0);
+        }
+
         count += n <= profile.ExhaustiveUnits ? 1L << n : (4L * n) + (n <= profile.PairUnits ? (long)n * (n - 1) : 0);
         return count + (profile.Torn ? point.Pending.Sum(unit => 2L * 4 * unit.Sectors) : 0);
     }
 
     private static IEnumerable<byte[]> Systematic(CrashPoint point, CrashProfile profile)
     {
+        if (profile.Choice != StateChoice.Bounded)
+        {
+            return profile.Choice == StateChoice.Prefixes ? PrefixesOnly(point) : [];
+        }
+
         int n = point.Pending.Count;
         IEnumerable<byte[]> subsets = n <= profile.ExhaustiveUnits
             ? AllSubsets(point)
@@ -94,6 +108,37 @@ public static class CrashStates
                 yield return Select(point, k => k == one || k == two);
                 yield return Select(point, k => k != one && k != two);
             }
+        }
+    }
+
+    private static IEnumerable<byte[]> PrefixesOnly(CrashPoint point)
+    {
+        for (int i = 0; i < point.Pending.Count; i++)
+        {
+            int cut = i;
+            for (int sectors = i == 0 ? 1 : 0; sectors < point.Pending[i].Sectors; sectors++)
+            {
+                yield return WithTear(Select(point, k => k < cut), i, (1 << sectors) - 1);
+            }
+        }
+    }
+
+    /// <summary>Random subsets in which some interrupted sectors are spoiled.</summary>
+    private static IEnumerable<CrashState> Spoiled(CrashPoint point, ulong seed)
+    {
+        var random = new SeededRandom(~seed ^ ((ulong)point.Number * 0x9E3779B97F4A7C15UL));
+        for (int sample = 0; sample < GarbageSamples; sample++)
+        {
+            byte[] masks = new byte[point.Pending.Count];
+            byte[] garbage = new byte[point.Pending.Count];
+            for (int i = 0; i < masks.Length; i++)
+            {
+                byte whole = point.Pending[i].Whole;
+                masks[i] = random.Below(2) == 0 ? whole : (byte)(random.Next() & whole);
+                garbage[i] = random.Below(3) == 0 ? (byte)(random.Next() & (byte)~masks[i] & whole) : (byte)0;
+            }
+
+            yield return new CrashState(point.Number, masks, garbage);
         }
     }
 

@@ -12,6 +12,7 @@ internal sealed class StateHasher
     private readonly ulong[][] _hashes;
     private readonly ulong[] _base;
     private readonly ulong[] _final;
+    private readonly int[] _slotOfSector;
 
     public StateHasher(CrashPoint point, PageImage durable)
     {
@@ -44,7 +45,22 @@ internal sealed class StateHasher
 
         _base = [.. bases];
         _final = new ulong[_base.Length];
+        _slotOfSector = new int[durable.Length / CrashState.SectorSize];
+        Array.Fill(_slotOfSector, -1);
+        foreach ((long offset, int slot) in slots)
+        {
+            _slotOfSector[offset / CrashState.SectorSize] = slot;
+        }
     }
+
+    /// <summary>How many sectors may differ at this point.</summary>
+    public int SlotCount => _base.Length;
+
+    /// <summary>The number of such a sector, −1 for one that cannot differ.</summary>
+    public int SlotAt(long offset) => _slotOfSector[offset / CrashState.SectorSize];
+
+    /// <summary>Identity of the content of a sector in the state whose <see cref="Delta"/> was computed last.</summary>
+    public ulong ContentOf(int slot) => _final[slot];
 
     /// <summary>What the state adds to the hash of the durable image.</summary>
     public ulong Delta(CrashState state)
@@ -57,6 +73,10 @@ internal sealed class StateHasher
                 if (((state.Masks[i] >> s) & 1) != 0)
                 {
                     _final[_slots[i][s]] = _hashes[i][s];
+                }
+                else if (state.Garbage is { } garbage && ((garbage[i] >> s) & 1) != 0)
+                {
+                    _final[_slots[i][s]] = ~_hashes[i][s];
                 }
             }
         }

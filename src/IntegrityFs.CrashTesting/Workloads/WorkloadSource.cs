@@ -6,7 +6,7 @@ namespace IntegrityFs.CrashTesting;
 public static class WorkloadSource
 {
     /// <summary>The workload of an id: a pattern ("A01-g034"), a sequence ("seq2-1234") or a random run
-    /// ("random-SEED-LENGTH-ACTORS"); null where there is none.</summary>
+    /// ("random-SEED-LENGTH-ACTORS") or a program's trace ("trace-git"); null where there is none.</summary>
     public static Workload? Find(string id)
     {
         ArgumentNullException.ThrowIfNull(id);
@@ -25,6 +25,6 @@ public static class WorkloadSource
             return index < sequences.Count ? sequences[index] : null;
         }
 
-        return PatternTable.All.FirstOrDefault(pattern => pattern.Id == id);
+        return PatternTable.All.FirstOrDefault(pattern => pattern.Id == id) ?? ProgramTraces.All.FirstOrDefault(trace => trace.Id == id);
     }
 }
