@@ -55,6 +55,7 @@ internal sealed class ToyStore : IMountedSubject
 
     private readonly IDevice _device;
     private readonly ToyDefect _defect;
+    private readonly bool _readOnly;
     private readonly ModelFileSystem _model;
     private ModelState? _saved;
     private ulong _generation;
@@ -63,6 +64,7 @@ internal sealed class ToyStore : IMountedSubject
     {
         _device = device;
         _defect = defect;
+        _readOnly = readOnly;
         ModelState state = create ? ModelState.Empty(Timestamp.Now(clock)) : Load();
         if (defect != ToyDefect.OrphansAreNotFreed)
         {
@@ -99,7 +101,13 @@ internal sealed class ToyStore : IMountedSubject
 
     public void Checkpoint() => Save();
 
-    public void Close() => Save();
+    public void Close()
+    {
+        if (!_readOnly)
+        {
+            Save();
+        }
+    }
 
     public void Dispose()
     {

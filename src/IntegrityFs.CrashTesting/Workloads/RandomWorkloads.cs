@@ -18,6 +18,7 @@ public static class RandomWorkloads
         for (int actor = 0; actor < actors; actor++)
         {
             setup.Add(Operation.Parse($"mkdir D{actor}"));
+            setup.Add(Operation.Parse($"mkdir D{actor}/sub"));
         }
 
         var handles = new HashSet<string>();
@@ -68,14 +69,19 @@ public static class RandomWorkloads
 
     private static string Handle(SeededRandom random, string path, HashSet<string> handles, string range)
     {
-        string name = "h" + random.Below(3).ToString(CultureInfo.InvariantCulture);
+        string name = "h" + random.Below(5).ToString(CultureInfo.InvariantCulture);
         if (handles.Add(name))
         {
-            return random.Below(4) == 0 ? $"tmpfile {name} ." : $"creath {name} {path}";
+            return random.Below(4) switch { 0 => $"tmpfile {name} .", 1 => $"open {name} {path}", _ => $"creath {name} {path}" };
         }
 
-        switch (random.Below(5))
+        string[] words = range.Split(' ');
+        switch (random.Below(7))
         {
+            case 3:
+                return $"truncateh {name} {words[0]}";
+            case 4:
+                return $"falloch {name} {words[0]} {words[1]} {random.Pick(["", "keep", "punch", "zero"])}";
             case 0:
                 handles.Remove(name);
                 return $"close {name}";
