@@ -76,14 +76,6 @@ public sealed class JournalScanner(IDevice device, VolumeGeometry geometry, Auth
             if (found is not null && !successor && found.BadImages.Count == 0)
             {
                 VerifyInPlace(found);
-                if (found.InPlaceTorn)
-                {
-                    // The next one's leading descriptor may be what is torn. If its copy is whole then this one was durable,
-                    // and the blocks are not torn: an interrupted recovery brought the next one's images home over them.
-                    others ??= Sweep(result.End + 1, limit, next);
-                    successor = others.Exists(o => o.Sequence > found.Sequence);
-                    found.InPlaceTorn = !successor;
-                }
             }
 
             successor |= found is not null && LooksTorn(found) && HasSuccessorAnywhere(found, result, limit, next, ref others);

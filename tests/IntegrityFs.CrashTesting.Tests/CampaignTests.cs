@@ -45,5 +45,5 @@ public sealed class CampaignTests(ITestOutputHelper output)
 
     [Fact]
     public void Long_random_runs_survive_every_crash() =>
-        Run(Enumerable.Range(0, 10_000).Select(i => RandomWorkloads.Create(s_seed + (ulong)i, 120)), new SubjectOptions { DeviceLength = 4 << 20 }, CrashProfile.Quick with { MaxStatesPerPoint = 12 }, 0.2);
+        Run(Enumerable.Range(0, 10_000).Select(i => RandomWorkloads.Create(s_seed + (ulong)i, 60)), new SubjectOptions { DeviceLength = 4 << 20 }, CrashProfile.Quick with { MaxStatesPerPoint = 12 }, 0.2);
 }

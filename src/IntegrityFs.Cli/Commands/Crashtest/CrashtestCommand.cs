@@ -11,6 +11,7 @@ internal static class CrashtestCommand
     {
         // One line each, in the order of --help.
         RunCommand.Build(),
+        SoakCommand.Build(),
         TraceCommand.Build(),
         RecordCommand.Build(),
         ExploreCommand.Build(),
