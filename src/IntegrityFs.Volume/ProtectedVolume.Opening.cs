@@ -2,6 +2,7 @@
 // map that the crashed volume had; from there on a replayed volume and a running one are the same thing, so the checkpoint
 // that follows on a writable volume is the replay, and a crash in it is a crash in a checkpoint. A read-only volume stops
 // at the pending map and writes nothing.
+using System.Runtime.ExceptionServices;
 using IntegrityFs.Device;
 using IntegrityFs.Format;
 using IntegrityFs.Integrity;
@@ -19,15 +20,22 @@ public sealed partial class ProtectedVolume
     public static ProtectedVolume Open(IDevice device, ReadOnlySpan<byte> masterKey, VolumeOptions options)
     {
         List<Guid> candidates = FindUuids(device);
+        Exception? telling = null;
         for (int i = 0; ; i++)
         {
             try
             {
                 return OpenAs(candidates[i], device, masterKey, options);
             }
-            catch (IntegrityException e) when (e.Zone == Zone.Superblock && i + 1 < candidates.Count)
+            catch (Exception e) when (e is IntegrityException or CorruptFormatException && candidates.Count > 1)
             {
-                // The keys depend on the UUID, and this copy's may be what is damaged.
+                // The keys depend on the UUID, and this copy's may be what is damaged, or be another volume's. Nothing has
+                // been written: the state block did not verify. Of several causes the one behind the superblock says most.
+                telling = telling is null or IntegrityException { Zone: Zone.Superblock } ? e : telling;
+                if (i + 1 == candidates.Count)
+                {
+                    ExceptionDispatchInfo.Throw(telling);
+                }
             }
         }
     }

@@ -31,6 +31,9 @@ public sealed record SubjectOptions
     /// <summary>Tells volumes of different identity apart.</summary>
     public byte Identity { get; init; } = 1;
 
+    /// <summary>The volume's UUID; derived from <see cref="Identity"/> where none is given.</summary>
+    public Guid? Uuid { get; init; }
+
     internal Mutation Mutations { get; init; }
 
     /// <summary>A defect planted between the floors above the volume.</summary>
@@ -74,7 +77,7 @@ public sealed class IntegrityFsSubject(SubjectOptions options) : ICrashSubject
             BlockSize = options.BlockSize,
             JournalBytes = options.JournalBytes,
             Label = "crash",
-            Uuid = new Guid(0x1f5, 7, 9, 1, 2, 3, 4, 5, 6, 7, options.Identity),
+            Uuid = options.Uuid ?? new Guid(0x1f5, 7, 9, 1, 2, 3, 4, 5, 6, 7, options.Identity),
             Created = clock.GetUtcNow(),
         });
         using var volume = ProtectedVolume.Open(device, _key, VolumeOptionsFor(clock, readOnly: false));
