@@ -52,7 +52,7 @@ public sealed class MutantCampaign
     }
 
     /// <summary>Names of all mutants.</summary>
-    public static IReadOnlyList<string> Names { get; } = [.. Mutants().Select(mutant => mutant.Name)];
+    public static IReadOnlyList<string> Names => [.. Mutants().Select(mutant => mutant.Name)];
 
     /// <summary>Called when a mutant is done, from any thread.</summary>
     public Action<MutantVerdict>? Progress { get; init; }

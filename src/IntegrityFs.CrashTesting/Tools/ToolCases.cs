@@ -1,10 +1,11 @@
 // Promise: for each tool that writes: on what it starts, how it works, what may be there after a crash of it.
 //   mkfs      the old volume, whole; or nothing that opens; or the new volume, empty. Never a volume with wrong content.
 //   keys      a credential that was valid before and after opens at every moment; at the end the new table counts.
-//   fsck      what its repair gives; a repair that was cut off can be done again and gives the same.
+//   fsck      (and every mount) what its repair gives; a repair that was cut off can be done again and gives the same.
 //   unmount   everything that was there.
 using IntegrityFs.Catalog;
 using IntegrityFs.Device;
+using IntegrityFs.FileSystem;
 using IntegrityFs.Format;
 using IntegrityFs.Keys;
 using IntegrityFs.Volume;
@@ -40,6 +41,7 @@ internal static class ToolCases
         yield return Repair("fsck -p, bad superblock B", closed, Damaged(closed, VolumeGeometry.SuperblockOffset(1) + 700), false);
         yield return Repair("fsck -p, bad tag node", crashed, Damaged(crashed, crashed.Zones.Pages(AttackZone.TagLive)[0] * (long)PageImage.PageSize), false);
         yield return Repair("fsck -p, bad key slots", closed, Damaged(closed, KeySlotsLayout.DeviceByteOfCopyB + 100), false);
+        yield return Repair("fsck -p, superblock B older", closed, BetweenSuperblocks(closed), false);
         PageImage gap = crashed.Image.Copy();
         foreach (int page in crashed.Transactions[1])
         {
@@ -200,20 +202,14 @@ internal static class ToolCases
         TreeFacts? expected = null;
         return new ToolCase("unmount", victim.Image, device =>
         {
-            var clock = new ManualClock();
-            clock.SetStep(2000);
-            using IMountedSubject mounted = victim.Subject.Mount(device, clock, readOnly: false);
-            var executor = new OperationExecutor(mounted.Files);
-            foreach (Operation operation in Workload.Parse("w", "write etc/policy 0 9000 30; creat etc/late; write etc/late 0 4096 31; unlink etc/link").Operations)
+            using VolumeSession session = VolumeSession.Open(device, victim.Subject.MasterKey, victim.Subject);
+            Use(session.Files);
+            expected ??= TreeFacts.Read(session.Files);
+            session.Close();
+            if (session.Volume.Fault is { } fault)
             {
-                if (executor.Execute(operation).Error is var error and not Errno.OK)
-                {
-                    throw new IOException($"'{operation}' returned {error}");
-                }
+                throw new IOException("unmount: " + fault.Message, fault);
             }
-
-            expected ??= TreeFacts.Read(mounted.Files);
-            mounted.Close();
         }, (image, complete) =>
         {
             using IMountedSubject mounted = victim.Subject.Mount(new ImageDevice(image), new ManualClock(), readOnly: false);
@@ -222,6 +218,48 @@ internal static class ToolCases
                 : complete ? seen.Contradiction(expected!)
                 : null;
         });
+    }
+
+    private static void Use(IFileSystem files)
+    {
+        var executor = new OperationExecutor(files);
+        foreach (Operation operation in Workload.Parse("w", "write etc/policy 0 9000 30; creat etc/late; write etc/late 0 4096 31; unlink etc/link").Operations)
+        {
+            if (executor.Execute(operation).Error is var error and not Errno.OK)
+            {
+                throw new IOException($"'{operation}' returned {error}");
+            }
+        }
+    }
+
+    /// <summary>A crash between the two superblocks of a checkpoint: A is new, B names the tree before.</summary>
+    private static PageImage BetweenSuperblocks(Victim victim)
+    {
+        var trace = new Trace();
+        using (VolumeSession session = VolumeSession.Open(new RecordingDevice(new ImageDevice(new PageImage(victim.Image)), trace), victim.Subject.MasterKey, victim.Subject))
+        {
+            Use(session.Files);
+            session.Files.SyncFileSystem();
+            trace.Mark("checkpoint");
+            session.Volume.Checkpoint();
+        }
+
+        PageImage image = victim.Image.Copy();
+        bool marked = false;
+        foreach (TraceEvent item in trace.Events)
+        {
+            marked |= item.Kind == TraceEventKind.Mark;
+            if (item.Kind == TraceEventKind.Write)
+            {
+                image.Write(item.Offset, item.Data.Span);
+                if (marked && item.Offset == VolumeGeometry.SuperblockOffset(0))
+                {
+                    return image;
+                }
+            }
+        }
+
+        throw new InvalidOperationException("the checkpoint wrote no superblock");
     }
 
     private static KeyFileCredential NewCredential() =>
