@@ -6,12 +6,11 @@ public sealed class MutantTests(ITestOutputHelper output)
     [Fact]
     public void Every_mutant_is_killed()
     {
-        IReadOnlyList<MutantVerdict> verdicts = new MutantCampaign(1, TimeSpan.FromSeconds(60)).Run(jobs: 2);
-        foreach (MutantVerdict verdict in verdicts)
+        var campaign = new MutantCampaign(1, TimeSpan.FromSeconds(90))
         {
-            output.WriteLine($"{verdict.Name}: {(verdict.Killed ? $"{verdict.By}, {verdict.Rule}, {verdict.States} states, {verdict.Elapsed.TotalSeconds:0.0} s, {verdict.Case}" : "SURVIVES")}");
-        }
-
+            Progress = verdict => output.WriteLine($"{verdict.Name}: {(verdict.Killed ? $"{verdict.By}, {verdict.Rule}, {verdict.States} states, {verdict.Elapsed.TotalSeconds:0.0} s, {verdict.Case}" : "SURVIVES")}"),
+        };
+        IReadOnlyList<MutantVerdict> verdicts = campaign.Run(jobs: 2);
         Assert.Empty(verdicts.Where(verdict => !verdict.Killed).Select(verdict => verdict.Name));
         Assert.True(verdicts.Count >= 29);
     }
