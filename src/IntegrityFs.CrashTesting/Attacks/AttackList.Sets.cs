@@ -123,6 +123,37 @@ internal sealed partial class AttackList
         }
     }
 
+    /// <summary>A transaction made without the key behind the last one: right place, number and chain, and a list of freed
+    /// blocks, which needs no tag: believed, it would take every newer version back.</summary>
+    private IEnumerable<Attack> Forged()
+    {
+        if (victim.Transactions.Count == 0)
+        {
+            yield break;
+        }
+
+        int[] last = victim.Transactions[^1];
+        byte[] block = new byte[Page];
+        ulong end = Forge(victim.Image.Page(last[0]), (ulong)last.Length, block);
+        var pages = new List<int>();
+        for (ulong i = 0; i < 2; i++)
+        {
+            pages.Add((int)(victim.Geometry.JournalBlockOffset(end + i) / Page));
+        }
+
+        yield return new Attack("forged-commit", "re-inject", AttackZone.JournalSpent, image => pages.ForEach(page => image.Write((long)page * Page, block)));
+    }
+
+    private ulong Forge(ReadOnlySpan<byte> before, ulong length, Span<byte> block)
+    {
+        var view = new Format.JournalDescriptorView(before);
+        ulong end = view.Position + length;
+        Format.JournalDescriptorView.WriteHeader(block, view.Sequence + 1, end, 1, 0, view.Mac);
+        new Format.JournalEntry(Format.JournalEntryKind.Freed, Format.BlockPurpose.None, 0, default, victim.Geometry.TotalBlocks)
+            .Write(block[Format.JournalDescriptorLayout.HeaderSize..]);
+        return end;
+    }
+
     private IEnumerable<Attack> Lengths()
     {
         long length = victim.Image.Length;

@@ -18,7 +18,7 @@ internal sealed partial class AttackList(Victim victim, int limit, ulong seed)
 
     /// <summary>All attacks.</summary>
     public IEnumerable<Attack> All() =>
-        Flips().Concat(Pages()).Concat(Pairs()).Concat(Sets()).Concat(Journal()).Concat(Forks()).Concat(Lengths()).Concat(Fields());
+        Journal().Concat(Forks()).Concat(Forged()).Concat(Pages()).Concat(Flips()).Concat(Pairs()).Concat(Sets()).Concat(Lengths()).Concat(Fields());
 
     /// <summary>Byte positions whose flip need not be run: nothing reads them.</summary>
     public long UnreadBytes(AttackZone zone) =>

@@ -27,6 +27,9 @@ public sealed record FaultOptions
     /// <summary>The campaign ends after so many broken promises.</summary>
     public int MaxFailures { get; init; } = 10;
 
+    /// <summary>Only the runs on a full volume.</summary>
+    public bool OnlyFullVolume { get; init; }
+
     /// <summary>Called now and then, from any thread.</summary>
     public Action<string, long>? Progress { get; init; }
 }
@@ -97,7 +100,11 @@ public sealed class FaultCampaign
         var source = new Queue<(Workload Workload, Func<PageImage, Action> Prepare)>();
         foreach (Workload workload in workloads ?? Workloads)
         {
-            source.Enqueue((workload, image => () => RunPlans(subject, image, workload)));
+            if (!_options.OnlyFullVolume)
+            {
+                source.Enqueue((workload, image => () => RunPlans(subject, image, workload)));
+            }
+
             source.Enqueue((workload, image => () => RunFull(subject, image, workload)));
         }
 

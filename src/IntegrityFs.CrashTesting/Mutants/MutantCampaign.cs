@@ -136,13 +136,13 @@ public sealed class MutantCampaign
         SubjectOptions options = mutant.Options with
         {
             DeviceLength = 2 << 20,
-            JournalBytes = (hunter == Hunter.CrashSmallJournal ? 96 : 256) * 4096L,
-            DataMode = hunter is Hunter.CrashInPlace ? DataMode.Auto : DataMode.Journal,
+            JournalBytes = (hunter is Hunter.CrashSmallJournal or Hunter.DamagedCrash ? 96 : 256) * 4096L,
+            DataMode = hunter is Hunter.CrashInPlace or Hunter.CheckpointRace ? DataMode.Auto : DataMode.Journal,
         };
         switch (hunter)
         {
             case Hunter.Attack:
-                AttackResult attacked = new AttackCampaign(new AttackOptions { Seed = _seed, PerCell = 6, MaxFailures = 1, TimeBudget = budget })
+                AttackResult attacked = new AttackCampaign(new AttackOptions { Seed = _seed, PerCell = 4, MaxFailures = 1, TimeBudget = budget })
                     .Run(AttackCampaign.SmallVolume with { Mutations = options.Mutations, Defect = options.Defect });
                 return (attacked.Failures.Count > 0 ? "P1" : "", attacked.Failures.FirstOrDefault() ?? "", attacked.Attacks);
             case Hunter.Fault:
@@ -154,6 +154,18 @@ public sealed class MutantCampaign
                 var lives = new TwoLives(new IntegrityFsSubject(options));
                 Violation? second = TwoLives.Pairs.Select(pair => lives.Explore(pair.Setup, pair.First, pair.Second)).FirstOrDefault(found => found is not null);
                 return (second?.Rule ?? "", second?.Text ?? "", lives.States);
+            case Hunter.FullVolume:
+                FaultResult full = new FaultCampaign(new FaultOptions { Seed = _seed, RunsPerWorkload = 120, MaxFailures = 1, TimeBudget = budget, OnlyFullVolume = true })
+                    .Run(new IntegrityFsSubject(options));
+                return (full.Failures.Count > 0 ? "model" : "", full.Failures.FirstOrDefault() ?? "", full.Runs);
+            case Hunter.CheckpointRace:
+                var race = new CheckpointRace(new IntegrityFsSubject(CheckpointRace.Roomy with { Mutations = options.Mutations, Defect = options.Defect }));
+                Violation? raced = race.Explore(12);
+                return (raced?.Rule ?? "", raced?.State ?? "", race.States);
+            case Hunter.DamagedCrash:
+                var crash = new DamagedCrash(new IntegrityFsSubject(options));
+                Violation? lost = crash.Explore(_seed);
+                return (lost?.Rule ?? "", lost?.State ?? "", crash.States);
             default:
                 return Crash(options, mutant, budget);
         }
@@ -173,9 +185,26 @@ public sealed class MutantCampaign
                 TimeBudget = budget,
             },
             new RecordOptions { Wrap = mutant.Device });
-        CampaignResult result = campaign.Run(s_workloads.Select((text, i) => Workload.Parse($"mutant-{i}", text)));
+        CampaignResult result = campaign.Run(Order(mutant).Select(i => Workload.Parse($"mutant-{i}", s_workloads[i])));
         Violation? first = result.Violations.Count > 0 ? result.Violations[0] : null;
         return (first?.Rule ?? "", first is null ? "" : Workload.Parse("w", first.Text).ToString(), result.States);
+    }
+
+    /// <summary>All workloads, that which asks for the defect first.</summary>
+    private static IEnumerable<int> Order(Mutant mutant)
+    {
+        int directed = mutant.Options switch
+        {
+            { Mutations: Mutation.DropTagUpdate or Mutation.DropHomeWrite or Mutation.SkipCheckpointFlush or Mutation.WrongSlot } => 6,
+            { Mutations: Mutation.TagsBeforeData } => 9,
+            { Defect: UpperDefect.DirectorySyncDoesNothing } => 1,
+            { Defect: UpperDefect.DataSyncDropsSize } => 2,
+            { Defect: UpperDefect.RenameInTwoTransactions } => 3,
+            { Defect: UpperDefect.OrphansNotReplayed } => 4,
+            { Defect: UpperDefect.TruncateKeepsTail } => 5,
+            _ => 0,
+        };
+        return new[] { directed }.Concat(Enumerable.Range(0, s_workloads.Length).Where(i => i != directed));
     }
 
     private static string Text(Hunter hunter) => hunter switch
@@ -185,7 +214,10 @@ public sealed class MutantCampaign
         Hunter.CrashSmallJournal => "crash states, small journal",
         Hunter.Attack => "attacks",
         Hunter.Fault => "faults",
-        _ => "two lives",
+        Hunter.TwoLives => "two lives",
+        Hunter.FullVolume => "full volume",
+        Hunter.CheckpointRace => "checkpoint in a commit",
+        _ => "crash and lost superblock",
     };
 
     private static IEnumerable<Mutant> Mutants()
@@ -210,17 +242,17 @@ public sealed class MutantCampaign
     [
         (Mutation.SkipCommitFlush, Hunter.Crash, "a commit is acknowledged before its flush"),
         (Mutation.SkipCheckpointFlush, Hunter.CrashSmallJournal, "the tail advances before the flush of what was brought home"),
-        (Mutation.ReleaseTailEarly, Hunter.CrashSmallJournal, "journal space is reused before the superblock that frees it is durable"),
+        (Mutation.ReleaseTailEarly, Hunter.DamagedCrash, "journal space is reused before the superblock that frees it is durable"),
         (Mutation.VerifyNothing, Hunter.Attack, "tags and MACs are not compared"),
         (Mutation.IgnoreChain, Hunter.Attack, "a journal record is accepted whatever it follows"),
         (Mutation.ReplayTorn, Hunter.Crash, "replay goes on past a torn tail"),
-        (Mutation.SkipRevoke, Hunter.CrashInPlace, "freed blocks are not revoked"),
+        (Mutation.SkipRevoke, Hunter.CheckpointRace, "freed blocks are not revoked"),
         (Mutation.DropTagUpdate, Hunter.Crash, "a checkpoint leaves out a changed tag"),
         (Mutation.WrongSlot, Hunter.Crash, "a checkpoint overwrites the live slot of tree nodes"),
         (Mutation.DropHomeWrite, Hunter.Crash, "a checkpoint leaves out a block"),
         (Mutation.ReuseSequence, Hunter.TwoLives, "numbers of dropped transactions are used again"),
         (Mutation.CheckpointBeforeCommit, Hunter.Crash, "blocks go home before their commit"),
-        (Mutation.ReuseFreedEarly, Hunter.CrashInPlace, "a freed block is reused before the free is durable"),
+        (Mutation.ReuseFreedEarly, Hunter.CheckpointRace, "a freed block is reused before the free is durable"),
         (Mutation.SkipUndo, Hunter.Fault, "an operation that fails in the middle stays half done"),
         (Mutation.SyncDoesNothing, Hunter.Crash, "fsync returns without a commit"),
         (Mutation.StaleTag, Hunter.Crash, "tags are made for the version before"),
@@ -239,7 +271,7 @@ public sealed class MutantCampaign
         (UpperDefect.LinkCountInNextTransaction, Hunter.Crash, "the link count follows in the next transaction"),
         (UpperDefect.OrphansNotReplayed, Hunter.Crash, "files without a name are not freed by the next mount"),
         (UpperDefect.TruncateKeepsTail, Hunter.Crash, "bytes behind a shortened end come back"),
-        (UpperDefect.NoSpaceHalfApplied, Hunter.Fault, "a write without space has changed the size"),
+        (UpperDefect.NoSpaceHalfApplied, Hunter.FullVolume, "a write without space has changed the size"),
     ];
 
     private static string Kebab(string name) =>
@@ -253,6 +285,9 @@ public sealed class MutantCampaign
         Attack,
         Fault,
         TwoLives,
+        DamagedCrash,
+        FullVolume,
+        CheckpointRace,
     }
 
     private sealed record Mutant(string Name, string Defect, SubjectOptions Options, Hunter First)

@@ -22,6 +22,9 @@ public sealed record SubjectOptions
     /// <summary>Bytes in a block.</summary>
     public int BlockSize { get; init; } = 4096;
 
+    /// <summary>Bytes of the block cache; small, so that blocks are read again.</summary>
+    public long CacheBytes { get; init; } = 1 << 20;
+
     /// <summary>Where data goes first.</summary>
     public DataMode DataMode { get; init; } = DataMode.Journal;
 
@@ -128,7 +131,7 @@ public sealed class IntegrityFsSubject(SubjectOptions options) : ICrashSubject
     internal VolumeOptions VolumeOptionsFor(TimeProvider clock, bool readOnly, Func<bool>? allowBuffer = null) => new()
     {
         ReadOnly = readOnly,
-        CacheBytes = 1 << 20,
+        CacheBytes = options.CacheBytes,
         Clock = clock,
         DataMode = options.DataMode,
         InPlaceThreshold = options.InPlaceThreshold,
