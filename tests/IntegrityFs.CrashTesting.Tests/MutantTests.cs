@@ -13,7 +13,7 @@ public sealed class MutantTests(ITestOutputHelper output)
         };
         IReadOnlyList<MutantVerdict> verdicts = campaign.Run(jobs: 2, only?.Split(','));
         Assert.Empty(verdicts.Where(verdict => !verdict.Killed).Select(verdict => verdict.Name));
-        Assert.True(only is not null || verdicts.Count >= 29);
+        Assert.True(only is not null || verdicts.Count >= 27);
     }
 
     [Fact]
@@ -33,15 +33,6 @@ public sealed class MutantTests(ITestOutputHelper output)
         Violation? violation = crash.Explore(1);
         Assert.True(violation is null, violation?.ToString());
         Assert.True(crash.States > 40);
-    }
-
-    [Fact]
-    public void A_checkpoint_in_the_middle_of_a_commit_harms_nothing()
-    {
-        var race = new CheckpointRace(new IntegrityFsSubject(CheckpointRace.Roomy));
-        Violation? violation = race.Explore(12);
-        Assert.True(violation is null, violation?.ToString());
-        Assert.True(race.States > 1);
     }
 
     [Fact]

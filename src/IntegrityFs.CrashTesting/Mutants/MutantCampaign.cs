@@ -137,7 +137,7 @@ public sealed class MutantCampaign
         {
             DeviceLength = 2 << 20,
             JournalBytes = (hunter is Hunter.CrashSmallJournal or Hunter.DamagedCrash ? 96 : 256) * 4096L,
-            DataMode = hunter is Hunter.CrashInPlace or Hunter.CheckpointRace ? DataMode.Auto : DataMode.Journal,
+            DataMode = hunter is Hunter.CrashInPlace ? DataMode.Auto : DataMode.Journal,
         };
         switch (hunter)
         {
@@ -158,10 +158,6 @@ public sealed class MutantCampaign
                 FaultResult full = new FaultCampaign(new FaultOptions { Seed = _seed, RunsPerWorkload = 120, MaxFailures = 1, TimeBudget = budget, OnlyFullVolume = true })
                     .Run(new IntegrityFsSubject(options));
                 return (full.Failures.Count > 0 ? "model" : "", full.Failures.FirstOrDefault() ?? "", full.Runs);
-            case Hunter.CheckpointRace:
-                var race = new CheckpointRace(new IntegrityFsSubject(CheckpointRace.Roomy with { Mutations = options.Mutations, Defect = options.Defect }));
-                Violation? raced = race.Explore(12);
-                return (raced?.Rule ?? "", raced?.State ?? "", race.States);
             case Hunter.DamagedCrash:
                 var crash = new DamagedCrash(new IntegrityFsSubject(options));
                 Violation? lost = crash.Explore(_seed);
@@ -216,7 +212,6 @@ public sealed class MutantCampaign
         Hunter.Fault => "faults",
         Hunter.TwoLives => "two lives",
         Hunter.FullVolume => "full volume",
-        Hunter.CheckpointRace => "checkpoint in a commit",
         _ => "crash and lost superblock",
     };
 
@@ -246,13 +241,11 @@ public sealed class MutantCampaign
         (Mutation.VerifyNothing, Hunter.Attack, "tags and MACs are not compared"),
         (Mutation.IgnoreChain, Hunter.Attack, "a journal record is accepted whatever it follows"),
         (Mutation.ReplayTorn, Hunter.Crash, "replay goes on past a torn tail"),
-        (Mutation.SkipRevoke, Hunter.CheckpointRace, "freed blocks are not revoked"),
         (Mutation.DropTagUpdate, Hunter.Crash, "a checkpoint leaves out a changed tag"),
         (Mutation.WrongSlot, Hunter.Crash, "a checkpoint overwrites the live slot of tree nodes"),
         (Mutation.DropHomeWrite, Hunter.Crash, "a checkpoint leaves out a block"),
         (Mutation.ReuseSequence, Hunter.TwoLives, "numbers of dropped transactions are used again"),
         (Mutation.CheckpointBeforeCommit, Hunter.Crash, "blocks go home before their commit"),
-        (Mutation.ReuseFreedEarly, Hunter.CheckpointRace, "a freed block is reused before the free is durable"),
         (Mutation.SkipUndo, Hunter.Fault, "an operation that fails in the middle stays half done"),
         (Mutation.SyncDoesNothing, Hunter.Crash, "fsync returns without a commit"),
         (Mutation.StaleTag, Hunter.Crash, "tags are made for the version before"),
@@ -287,7 +280,6 @@ public sealed class MutantCampaign
         TwoLives,
         DamagedCrash,
         FullVolume,
-        CheckpointRace,
     }
 
     private sealed record Mutant(string Name, string Defect, SubjectOptions Options, Hunter First)
