@@ -133,7 +133,7 @@ public sealed class AttackCampaign
     public AttackResult Run(SubjectOptions? subject = null)
     {
         _watch.Restart();
-        foreach (bool crashed in new[] { false, true })
+        foreach (bool crashed in new[] { true, false })
         {
             Victim victim = Victim.Make(new IntegrityFsSubject(subject ?? SmallVolume), crashed);
             var list = new AttackList(victim, _options.PerCell, _options.Seed) { ReadSectors = Baseline(victim) };
