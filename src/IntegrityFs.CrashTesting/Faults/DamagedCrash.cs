@@ -34,6 +34,12 @@ internal sealed class DamagedCrash(IntegrityFsSubject subject)
 
             foreach (CrashState state in CrashStates.Enumerate(point, profile, seed, 12))
             {
+                if (TearsSecond(point, state))
+                {
+                    // The crash has taken B: then A must not be lost.
+                    continue;
+                }
+
                 var image = new PageImage(durable);
                 state.Apply(point, image);
                 image.Write(VolumeGeometry.SuperblockOffset(0), new byte[SuperblockLayout.Size]);
@@ -45,6 +51,19 @@ internal sealed class DamagedCrash(IntegrityFsSubject subject)
         }
 
         return null;
+    }
+
+    private static bool TearsSecond(CrashPoint point, CrashState state)
+    {
+        for (int i = 0; i < state.Masks.Length; i++)
+        {
+            if (point.Pending[i].Offset == VolumeGeometry.SuperblockOffset(1) && state.Masks[i] != 0 && state.Masks[i] != point.Pending[i].Whole)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private string? Examine(PageImage image, Recording recording, HistoryMatcher matcher, CrashPoint point, CrashState state)

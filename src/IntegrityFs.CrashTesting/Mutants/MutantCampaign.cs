@@ -192,7 +192,7 @@ public sealed class MutantCampaign
         int directed = mutant.Options switch
         {
             { Mutations: Mutation.DropTagUpdate or Mutation.DropHomeWrite or Mutation.SkipCheckpointFlush or Mutation.WrongSlot } => 6,
-            { Mutations: Mutation.TagsBeforeData } => 9,
+            { Mutations: Mutation.TagsBeforeData or Mutation.ReleaseTailEarly } => 9,
             { Defect: UpperDefect.DirectorySyncDoesNothing } => 1,
             { Defect: UpperDefect.DataSyncDropsSize } => 2,
             { Defect: UpperDefect.RenameInTwoTransactions } => 3,
@@ -237,7 +237,7 @@ public sealed class MutantCampaign
     [
         (Mutation.SkipCommitFlush, Hunter.Crash, "a commit is acknowledged before its flush"),
         (Mutation.SkipCheckpointFlush, Hunter.CrashSmallJournal, "the tail advances before the flush of what was brought home"),
-        (Mutation.ReleaseTailEarly, Hunter.DamagedCrash, "journal space is reused before the superblock that frees it is durable"),
+        (Mutation.ReleaseTailEarly, Hunter.CrashSmallJournal, "journal space is reused before the superblock that frees it is durable"),
         (Mutation.VerifyNothing, Hunter.Attack, "tags and MACs are not compared"),
         (Mutation.IgnoreChain, Hunter.Attack, "a journal record is accepted whatever it follows"),
         (Mutation.ReplayTorn, Hunter.Crash, "replay goes on past a torn tail"),
