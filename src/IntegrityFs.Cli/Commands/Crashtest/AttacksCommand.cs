@@ -16,7 +16,7 @@ internal static class AttacksCommand
 
         Examples:
           integrityfs crashtest attacks                                    (200 of each kind in each zone)
-          integrityfs crashtest attacks --per-cell 0 --budget 86400        (all, every byte flipped once)
+          integrityfs crashtest attacks --per-cell 0 --budget 24h        (all, every byte flipped once)
           integrityfs crashtest attacks --markdown
           integrityfs crashtest attacks --only closed:flip:632604
         """;

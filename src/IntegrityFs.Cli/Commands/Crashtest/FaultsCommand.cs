@@ -18,7 +18,7 @@ internal static class FaultsCommand
 
         Examples:
           integrityfs crashtest faults                               (a choice of 200 runs for each workload)
-          integrityfs crashtest faults --runs 0 --budget 7200        (every fault at every call)
+          integrityfs crashtest faults --runs 0 --budget 2h        (every fault at every call)
           integrityfs crashtest faults --data auto --seed 7
           integrityfs crashtest faults --workload files --fault 'Error on Write 6'
         """;

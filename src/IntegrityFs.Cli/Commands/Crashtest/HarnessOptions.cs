@@ -9,7 +9,7 @@ internal sealed class HarnessOptions
 
     public Option<int> Jobs { get; } = new("--jobs", "-j") { Description = "Threads", HelpName = "N", DefaultValueFactory = _ => Environment.ProcessorCount };
 
-    public Option<double> Budget { get; } = new("--budget") { Description = "Seconds after which nothing new is begun", HelpName = "N", DefaultValueFactory = _ => 600 };
+    public Option<string> Budget { get; } = new("--budget") { Description = "Time after which nothing new is begun: 90s, 5m, 2h", HelpName = "TIME", DefaultValueFactory = _ => "10m" };
 
     public Option<bool> Json { get; } = SharedOptions.Json();
 
@@ -32,10 +32,8 @@ internal sealed class HarnessOptions
         command.Add(Json);
     }
 
-    /// <summary>The budget as a time; usage where it is none.</summary>
-    public TimeSpan Time(ParseResult parsed) => parsed.GetValue(Budget) is > 0 and <= 30 * 86400.0 and var seconds
-        ? TimeSpan.FromSeconds(seconds)
-        : throw new CommandFailure(Cause.Usage, "--budget: a positive number of seconds");
+    /// <summary>The budget as a time.</summary>
+    public TimeSpan Time(ParseResult parsed) => DurationText.Parse(parsed.GetRequiredValue(Budget));
 
     /// <summary>The threads; usage where there are none.</summary>
     public int Threads(ParseResult parsed) => parsed.GetValue(Jobs) is > 0 and <= 1024 and var jobs
