@@ -38,6 +38,7 @@ internal sealed class CrashExplorer(ICrashSubject subject, CrashProfile profile,
     private HashSet<ulong> _deep = [];
     private HashSet<ulong> _recoverySeen = [];
     private ReadTree _reads = new();
+    private (int Least, int Most) _recovered;
     private int _reported;
 
     /// <summary>Hashes of the trees that were recovered.</summary>
@@ -105,6 +106,9 @@ internal sealed class CrashExplorer(ICrashSubject subject, CrashProfile profile,
         PageImage crashed = Build(recording, state);
         string prefix = levels[0];
         Examination expected = _examiner.Recover(new PageImage(crashed), null, close: true);
+        int least = recording.Least(recording.Points[state.Point]);
+        int most = Math.Max(least, recording.Most(recording.Points[state.Point], state));
+        _recovered = (expected.Tree is null ? least : _matcher.PlaceOf(expected.Tree, least, most), most);
         for (int level = 1; level < levels.Length; level++)
         {
             var trace = new Trace();
@@ -206,6 +210,7 @@ internal sealed class CrashExplorer(ICrashSubject subject, CrashProfile profile,
         }
         else
         {
+            _recovered = (_matcher.PlaceOf(result.Tree!, least, most), most);
             ExamineDeeper(point, state, hash, crashed, work, result.Tree!, least, trace);
         }
 
@@ -234,7 +239,7 @@ internal sealed class CrashExplorer(ICrashSubject subject, CrashProfile profile,
     }
 
     /// <summary>Crashes during the recovery of <paramref name="crashed"/>: whatever arrives, the next recovery must give
-    /// the same tree.</summary>
+    /// the same tree, or that after more of the operations that the crash allows.</summary>
     private void ExploreRecovery(PageImage crashed, ulong hash, Trace trace, TreeSnapshot tree, string prefix, int depth)
     {
         List<CrashPoint> points = CrashPoint.Of(trace.Events);
@@ -283,7 +288,9 @@ internal sealed class CrashExplorer(ICrashSubject subject, CrashProfile profile,
             return null;
         }
 
-        if (tree is null || result.Tree!.Hash == tree.Hash)
+        // A later state that the crash allows is right, too: an image torn in the journal counts as soon as the interrupted
+        // recovery has brought the same content home. An older one, or any other, is not.
+        if (tree is null || result.Tree!.Hash == tree.Hash || Allowed(result.Tree, _recovered.Least, _recovered.Most))
         {
             return work;
         }

@@ -52,6 +52,10 @@ internal sealed class HistoryMatcher
         return false;
     }
 
+    /// <summary>How many operations a tree contains at least, which was found to be allowed.</summary>
+    public int PlaceOf(TreeSnapshot tree, int least, int most) =>
+        _byHash.TryGetValue(tree.Hash, out List<int>? places) ? places.Find(k => k >= least && k <= most) is var k && k > least ? k : least : least;
+
     /// <summary>Says how the tree differs from what is allowed.</summary>
     public string Explain(TreeSnapshot tree, int least, int most)
     {
