@@ -103,6 +103,29 @@ public sealed unsafe class FileDevice : IDevice
     }
 
     /// <inheritdoc/>
+    public void ReadTogether(long offset, Span<byte> head, Span<byte> tail)
+    {
+        DeviceGuard.Check(this, DeviceOperation.Read, offset, head.Length);
+        DeviceGuard.Check(this, DeviceOperation.Read, offset + head.Length, tail.Length);
+        fixed (byte* first = head)
+        fixed (byte* second = tail)
+        {
+            if (IsUsable((nint)first) && IsUsable((nint)second))
+            {
+                using var held = new HeldDescriptor(_handle);
+                IoVector* vectors = stackalloc IoVector[2];
+                vectors[0] = new IoVector { Address = (nint)first, Length = (nuint)head.Length };
+                vectors[1] = new IoVector { Address = (nint)second, Length = (nuint)tail.Length };
+                MoveVectors(DeviceOperation.Read, held.Number, offset, vectors, 2, (long)head.Length + tail.Length);
+                return;
+            }
+        }
+
+        Read(offset, head);
+        Read(offset + head.Length, tail);
+    }
+
+    /// <inheritdoc/>
     public void Write(long offset, ReadOnlySpan<byte> data)
     {
         DeviceGuard.CheckWritable(this, offset);
@@ -143,7 +166,7 @@ public sealed unsafe class FileDevice : IDevice
                 continue;
             }
 
-            WriteVectors(held.Number, offset, vectors, count, bytes);
+            MoveVectors(DeviceOperation.Write, held.Number, offset, vectors, count, bytes);
             offset += bytes;
         }
     }
@@ -283,12 +306,14 @@ public sealed unsafe class FileDevice : IDevice
         }
     }
 
-    private void WriteVectors(int descriptor, long offset, IoVector* vectors, int count, long bytes)
+    private void MoveVectors(DeviceOperation operation, int descriptor, long offset, IoVector* vectors, int count, long bytes)
     {
         while (bytes > 0)
         {
-            nint done = Native.PWriteVector(descriptor, vectors, count, offset);
-            if (!Progressed(DeviceOperation.Write, offset, done))
+            nint done = operation == DeviceOperation.Read
+                ? Native.PReadVector(descriptor, vectors, count, offset)
+                : Native.PWriteVector(descriptor, vectors, count, offset);
+            if (!Progressed(operation, offset, done))
             {
                 continue;
             }

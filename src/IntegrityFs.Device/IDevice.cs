@@ -7,7 +7,7 @@ namespace IntegrityFs.Device;
 public readonly record struct IoSegment(nint Address, int Length);
 
 /// <summary>
-/// The backing store: an image file, a block device, or memory. Five calls; it does not know what a block means.
+/// The backing store: an image file, a block device, or memory. A few calls; it does not know what a block means.
 /// <para>Offsets, lengths and the memory of every call are multiples of <see cref="SectorSize"/>. All calls are thread
 /// safe. All errors are <see cref="DeviceException"/>; a short transfer is completed or is an error.</para>
 /// <para>Order: writes are un-ordered among themselves, may be torn at sectors, and are durable only once a
@@ -29,6 +29,14 @@ public interface IDevice : IDisposable
 
     /// <summary>Fills <paramref name="buffer"/> from byte <paramref name="offset"/>.</summary>
     void Read(long offset, Span<byte> buffer);
+
+    /// <summary>Fills two buffers with what lies one behind the other from byte <paramref name="offset"/> on: for a device
+    /// with system calls one call.</summary>
+    void ReadTogether(long offset, Span<byte> head, Span<byte> tail)
+    {
+        Read(offset, head);
+        Read(offset + head.Length, tail);
+    }
 
     /// <summary>Writes <paramref name="data"/> at byte <paramref name="offset"/>.</summary>
     void Write(long offset, ReadOnlySpan<byte> data);

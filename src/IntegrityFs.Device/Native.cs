@@ -38,6 +38,9 @@ internal static unsafe partial class Native
     [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
     internal static partial int FLock(int descriptor, int operation);
 
+    [LibraryImport("libc", EntryPoint = "preadv", SetLastError = true)]
+    internal static partial nint PReadVector(int descriptor, IoVector* vectors, int count, long offset);
+
     [LibraryImport("libc", EntryPoint = "pwritev", SetLastError = true)]
     internal static partial nint PWriteVector(int descriptor, IoVector* vectors, int count, long offset);
 

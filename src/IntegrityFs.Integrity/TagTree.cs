@@ -80,6 +80,66 @@ public sealed partial class TagTree : IDisposable
         Load(leaf, index, entries, seen);
     }
 
+    /// <summary>Where the leaf over <paramref name="first"/>, its first block, is not in memory: reads the leaf's slots and
+    /// the blocks behind them in one device call, so that tags are fetched together with what they protect. False where
+    /// it is in memory, absent or does not verify: then <see cref="Find(long, Span{TagEntry})"/> tells, and nothing in
+    /// <paramref name="blocks"/> may be used.</summary>
+    /// <param name="first">First block under a leaf.</param>
+    /// <param name="entries">Entries of the blocks.</param>
+    /// <param name="slots">Two blocks of scratch memory.</param>
+    /// <param name="blocks">Receives the blocks, unverified.</param>
+    public bool TryFindTogether(long first, Span<TagEntry> entries, Span<byte> slots, Span<byte> blocks)
+    {
+        TagNode leaf = _geometry.LeafOf(first);
+        ulong seen;
+        lock (_lock)
+        {
+            if (_geometry.IndexInLeaf(first) != 0 || _cache.TryGet(leaf.Key, out _))
+            {
+                return false;
+            }
+
+            seen = _changes;
+        }
+
+        TagEntry expected = ExpectedEntry(leaf, seen);
+        if (expected.IsAbsent || expected.Kind > 1)
+        {
+            return false;
+        }
+
+        try
+        {
+            _device.ReadTogether(_geometry.NodeOffset(leaf, 0, 0), slots, blocks);
+        }
+        catch (DeviceException)
+        {
+            // The ordinary way says which of them cannot be read.
+            return false;
+        }
+
+        ReadOnlySpan<byte> bytes = slots.Slice(expected.Kind * _geometry.BlockSize, _geometry.BlockSize);
+        if (_authenticators.Current.TagOfNode(leaf, expected.Version, bytes) != expected.Tag && !VerifyNothing)
+        {
+            return false;
+        }
+
+        CopyEntries(bytes, 0, entries);
+        lock (_lock)
+        {
+            if (MayKeep(leaf, seen) && !_cache.TryGet(leaf.Key, out _))
+            {
+                int rented = _cache.Rent();
+                bytes.CopyTo(_cache.Buffer(rented));
+                _cache.Insert(leaf.Key, rented);
+            }
+        }
+
+        return true;
+    }
+
+    private bool MayKeep(TagNode node, ulong seen) => _changes == seen && !_rewritten.Contains(node.Key);
+
     /// <summary>Writes new entries for blocks (ascending) into the tree's free slots and returns the new root's entry. The
     /// caller flushes and stores it. After an exception the tree must not be used for changes any more.</summary>
     public TagEntry Apply(ReadOnlySpan<(long Block, TagEntry Entry)> changes, ulong generation)
@@ -226,7 +286,7 @@ public sealed partial class TagTree : IDisposable
         {
             lock (_lock)
             {
-                if (filled && _changes == seen && !_rewritten.Contains(node.Key))
+                if (filled && MayKeep(node, seen))
                 {
                     _cache.Insert(node.Key, rented);
                 }

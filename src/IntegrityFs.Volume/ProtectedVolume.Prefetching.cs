@@ -56,10 +56,7 @@ public sealed partial class ProtectedVolume
         }
         finally
         {
-            lock (_windowLock)
-            {
-                _windows.Push(memory);
-            }
+            ReturnWindow(memory);
         }
 
         return loaded is not null;
@@ -94,6 +91,14 @@ public sealed partial class ProtectedVolume
         }
 
         return found;
+    }
+
+    private void ReturnWindow(AlignedMemory memory)
+    {
+        lock (_windowLock)
+        {
+            _windows.Push(memory);
+        }
     }
 
     private AlignedMemory RentWindow()

@@ -1,8 +1,10 @@
 // Promise: no byte leaves here that was not verified against its entry, in the pending map or the tag tree. On a mismatch
 // the block is read once more before it is declared bad. Bulk reads go straight into the caller's memory, then are
 // verified there; a caller that gets an exception must not use the memory.
-// Cost of ReadData: for each stretch of neighbours one device read and one HMAC per block; no copy (one where the cache
+// Cost of ReadData: for each stretch of neighbours one device read, which brings the tags along where they are not in
+// memory and stand before the stretch, and one HMAC per block; no copy (one where the cache
 // has the block), no allocation.
+using IntegrityFs.Device;
 using IntegrityFs.Format;
 using IntegrityFs.Integrity;
 using Microsoft.Extensions.Logging;
@@ -135,7 +137,7 @@ public sealed partial class ProtectedVolume
         Span<TagEntry> entries = stackalloc TagEntry[count];
         Span<bool> home = stackalloc bool[count];
         bool anyHome = false;
-        bool anyUnknown = false;
+        int unknown = 0;
         for (int i = 0; i < count; i++)
         {
             Span<byte> target = destination.Slice(i * BlockSize, BlockSize);
@@ -160,7 +162,8 @@ public sealed partial class ProtectedVolume
                 continue;
             }
 
-            home[i] = anyHome = anyUnknown = true;
+            home[i] = anyHome = true;
+            unknown++;
             entries[i] = TagEntry.Absent;
         }
 
@@ -171,12 +174,13 @@ public sealed partial class ProtectedVolume
 
         try
         {
-            if (anyUnknown)
+            bool together = unknown == count && count >= BlocksAround && TryReadTogether(first, destination, entries);
+            if (unknown > 0 && !together)
             {
                 FillFromTree(first, entries, home);
             }
 
-            ReadHome(first, destination, entries, home);
+            ReadHome(first, destination, entries, home, together);
         }
         catch (IntegrityException) when (_options.ZeroOnMismatch)
         {
@@ -188,6 +192,20 @@ public sealed partial class ProtectedVolume
                     ReadOne(first + i, destination.Slice(i * BlockSize, BlockSize));
                 }
             }
+        }
+    }
+
+    /// <summary>Tags and blocks in one device read, where the leaf is not in memory and stands directly before them.</summary>
+    private bool TryReadTogether(long first, Span<byte> destination, Span<TagEntry> entries)
+    {
+        AlignedMemory memory = RentWindow();
+        try
+        {
+            return _tree.TryFindTogether(first, entries, memory.Span[..(2 * BlockSize)], destination);
+        }
+        finally
+        {
+            ReturnWindow(memory);
         }
     }
 
@@ -204,7 +222,7 @@ public sealed partial class ProtectedVolume
         }
     }
 
-    private void ReadHome(long first, Span<byte> destination, ReadOnlySpan<TagEntry> entries, ReadOnlySpan<bool> home)
+    private void ReadHome(long first, Span<byte> destination, ReadOnlySpan<TagEntry> entries, ReadOnlySpan<bool> home, bool isRead)
     {
         int start = 0;
         while (start < entries.Length)
@@ -221,7 +239,11 @@ public sealed partial class ProtectedVolume
                 end++;
             }
 
-            _device.Read(_geometry.BlockOffset(first + start), destination[(start * BlockSize)..(end * BlockSize)]);
+            if (!isRead)
+            {
+                _device.Read(_geometry.BlockOffset(first + start), destination[(start * BlockSize)..(end * BlockSize)]);
+            }
+
             for (int i = start; i < end; i++)
             {
                 Span<byte> target = destination.Slice(i * BlockSize, BlockSize);

@@ -45,6 +45,27 @@ public sealed class FileDeviceTests : IDisposable
     }
 
     [Theory]
+    [InlineData(true, 0)]
+    [InlineData(true, 512)]
+    [InlineData(false, 0)]
+    public void Two_buffers_are_filled_with_what_lies_one_behind_the_other(bool direct, int misaligned)
+    {
+        string path = _directory.Image(Size);
+        byte[] data = Pattern(40 * 4096, 3);
+        using FileDevice device = Open(path, direct: direct);
+        device.Write(4096, data);
+        using var memory = new AlignedMemory(64 * 4096);
+        Span<byte> head = memory.Span.Slice(misaligned / device.SectorSize * device.SectorSize, 2 * 4096);
+        Span<byte> tail = memory.Span.Slice(8 * 4096, 38 * 4096);
+        device.ReadTogether(4096, head, tail);
+        Assert.True(data.AsSpan(0, head.Length).SequenceEqual(head));
+        Assert.True(data.AsSpan(head.Length).SequenceEqual(tail));
+        var beyond = new AlignedMemory(4096);
+        Assert.Throws<DeviceException>(() => device.ReadTogether(Size - 4096, beyond.Span, beyond.Span));
+        beyond.Dispose();
+    }
+
+    [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public void Any_sequence_of_requests_leaves_the_bytes_that_an_array_would_hold(bool direct)

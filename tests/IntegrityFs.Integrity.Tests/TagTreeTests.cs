@@ -156,6 +156,38 @@ public sealed class TagTreeTests : IDisposable
         }
     }
 
+    [Fact]
+    public void Tags_that_are_not_in_memory_come_in_one_read_with_their_blocks_and_stay()
+    {
+        TagEntry root;
+        using (TagTree tree = Open(TagEntry.Absent))
+        {
+            root = tree.Apply([(128, Entry(1, 128)), (130, Entry(1, 130))], 1);
+        }
+
+        for (int i = 0; i < 3; i++)
+        {
+            _device.Slice(_geometry.BlockOffset(128 + i), 4096).Fill((byte)(0x40 + i));
+        }
+
+        using var slots = new AlignedMemory(2 * 4096);
+        using var blocks = new AlignedMemory(3 * 4096);
+        var entries = new TagEntry[3];
+        using (TagTree tree = Open(root))
+        {
+            Assert.False(tree.TryFindTogether(129, entries, slots.Span, blocks.Span), "129 is not the first block under its leaf");
+            Assert.True(tree.TryFindTogether(128, entries, slots.Span, blocks.Span));
+            Assert.Equal([Entry(1, 128), TagEntry.Absent, Entry(1, 130)], entries);
+            Assert.Equal(0x42, blocks.Span[(2 * 4096) + 7]);
+            Assert.False(tree.TryFindTogether(128, entries, slots.Span, blocks.Span), "the leaf is in memory now");
+        }
+
+        _device.Slice(_geometry.NodeOffset(_geometry.LeafOf(128), 0, 0), 4096)[9] ^= 1;
+        using TagTree damaged = Open(root);
+        Assert.False(damaged.TryFindTogether(128, entries, slots.Span, blocks.Span));
+        Assert.Throws<IntegrityException>(() => damaged.Find(128));
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
