@@ -239,6 +239,9 @@ public sealed class KeySlotTable
         KeySlotsCodec.WriteGeneration(_area, checked(Generation + 1));
         KeySlotCrypto.ComputeMac(_area, key.Bytes, KeySlotsCodec.Mac(_area));
         int last = _keep;
+
+        // The copy that is kept may stand in the device's cache only, where whoever wrote it was killed.
+        device.Flush();
         WriteCopy(device, 1 - last);
         WriteCopy(device, last);
     }

@@ -261,6 +261,9 @@ public sealed partial class ProtectedVolume
     {
         lock (_checkpointLock)
         {
+            // What was read may be durable only as far as the last flush: a daemon that was killed leaves writes in the
+            // device's cache. Nothing is written on the strength of them before they are on the medium.
+            _device.Flush();
             if (repair is { } copy && (Mutations & Mutation.SingleSuperblock) == 0)
             {
                 _superblocks.WriteCopy(copy, _superblock);

@@ -119,6 +119,6 @@ public sealed class KeySlotWriteTests
     {
         using MasterKey key = Key();
         MemoryDevice device = MakeDevice(key, 1);
-        Assert.Equal(2, device.FlushCount);
+        Assert.Equal(3, device.FlushCount);
     }
 }

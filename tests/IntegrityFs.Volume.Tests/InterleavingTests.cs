@@ -57,6 +57,31 @@ public sealed class InterleavingTests
     private static VolumeOptions Deferred(DataMode mode = DataMode.Journal) =>
         new() { Deferred = true, DataMode = mode, InPlaceThreshold = BlockSize, CacheBytes = 1 << 20 };
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Opening_makes_durable_what_a_killed_daemon_left_unflushed_before_it_writes(bool closed)
+    {
+        using MemoryDevice memory = NewDevice(Length, 96);
+        using (ProtectedVolume volume = ProtectedVolume.Open(memory, Key, Deferred()))
+        {
+            WriteData(volume, 2, 1);
+            volume.Commit();
+            if (closed)
+            {
+                volume.Close();
+            }
+        }
+
+        var calls = new List<string>();
+        var device = new WatchedDevice(memory) { BeforeWrite = (_, _) => calls.Add("write"), BeforeFlush = () => calls.Add("flush") };
+        using (ProtectedVolume.Open(device, Key, Deferred()))
+        {
+            Assert.Contains("write", calls);
+            Assert.Equal("flush", calls[0]);
+        }
+    }
+
     [Fact]
     public void What_is_freed_while_many_frees_become_durable_is_not_written_over_before_it_is_durable_itself()
     {
