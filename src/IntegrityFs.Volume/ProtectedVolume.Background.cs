@@ -1,6 +1,8 @@
 // Promise: the volume owns no thread of its own accord; a host that opened it Deferred lends two: one commits by time and by fill, one
 // checkpoints by fill of the journal. Both end when told to, or when the volume is faulted. Threads that the second one
 // starts to help it end with the volume.
+using IntegrityFs.Integrity;
+
 namespace IntegrityFs.Volume;
 
 /// <summary>What a host's thread does for a volume.</summary>
@@ -64,7 +66,7 @@ public sealed partial class ProtectedVolume
         if (_homeLanes.Count != lanes)
         {
             _homeLanes.Dispose();
-            _homeLanes = new WorkLanes(lanes);
+            _homeLanes = new WorkLanes(lanes, HomeLaneName);
         }
     }
 

@@ -11,10 +11,11 @@ namespace IntegrityFs.Volume;
 
 public sealed partial class ProtectedVolume
 {
+    private const string HomeLaneName = "integrityfs-home";
     private readonly Lock _checkpointLock = new();
     private readonly Lock _releaseLock = new();
     private readonly HomeWriter _home;
-    private WorkLanes _homeLanes = new(1);
+    private WorkLanes _homeLanes = new(1, HomeLaneName);
     private PendingRelease? _release;
     private (long Block, TagEntry Entry)[] _changes = [];
 

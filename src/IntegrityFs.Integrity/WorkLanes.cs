@@ -2,17 +2,18 @@
 // own everything happens on the caller, in order. Cost: one wake-up for each thread and run; no allocation.
 using System.Runtime.ExceptionServices;
 
-namespace IntegrityFs.Volume;
+namespace IntegrityFs.Integrity;
 
 /// <summary>Work that several lanes do together: each takes the next piece until none is left.</summary>
-internal interface ILaneWork
+public interface ILaneWork
 {
     /// <summary>Takes pieces until none is left. <paramref name="lane"/> has no other thread at the same time.</summary>
     void Run(int lane);
 }
 
-/// <summary>A few threads that wait for the device together, so that it has more than one write to do at a time.</summary>
-internal sealed class WorkLanes : IDisposable
+/// <summary>A few threads that do work together: tags on several processors, or writes of which the device has more than one
+/// to do at a time.</summary>
+public sealed class WorkLanes : IDisposable
 {
     private readonly Thread[] _threads;
     private readonly SemaphoreSlim _start = new(0);
@@ -22,13 +23,13 @@ internal sealed class WorkLanes : IDisposable
     private volatile bool _stop;
 
     /// <summary>Starts <paramref name="lanes"/> − 1 threads; the caller of <see cref="Run"/> is the first lane.</summary>
-    public WorkLanes(int lanes)
+    public WorkLanes(int lanes, string name)
     {
         _threads = new Thread[Math.Max(lanes - 1, 0)];
         for (int i = 0; i < _threads.Length; i++)
         {
             int lane = i + 1;
-            _threads[i] = new Thread(() => Serve(lane)) { IsBackground = true, Name = "integrityfs-home" };
+            _threads[i] = new Thread(() => Serve(lane)) { IsBackground = true, Name = name };
             _threads[i].Start();
         }
     }
@@ -36,19 +37,21 @@ internal sealed class WorkLanes : IDisposable
     /// <summary>Lanes, the caller's included.</summary>
     public int Count => _threads.Length + 1;
 
-    /// <summary>Does the work. One caller at a time.</summary>
-    public void Run(ILaneWork work)
+    /// <summary>Does the work on at most <paramref name="lanes"/> lanes. One caller at a time.</summary>
+    public void Run(ILaneWork work, int lanes = int.MaxValue)
     {
+        ArgumentNullException.ThrowIfNull(work);
+        int others = Math.Clamp(lanes - 1, 0, _threads.Length);
         _work = work;
         _failure = null;
-        if (_threads.Length > 0)
+        if (others > 0)
         {
-            _done.Reset(_threads.Length);
-            _start.Release(_threads.Length);
+            _done.Reset(others);
+            _start.Release(others);
         }
 
         RunLane(0);
-        if (_threads.Length > 0)
+        if (others > 0)
         {
             _done.Wait();
         }
