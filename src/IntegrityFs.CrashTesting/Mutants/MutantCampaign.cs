@@ -25,6 +25,12 @@ public sealed record MutantVerdict(string Name, string Defect, string By, string
 /// <summary>Runs the mutants.</summary>
 public sealed class MutantCampaign
 {
+    /// <summary>On a nearly full volume: the only place for the new content is what is freed in the same transaction.</summary>
+    internal const string ReuseWorkload = "creat a; write a 0 163840 1; sync; begin; unlink a; creat b; write b 0 163840 2; sync";
+
+    /// <summary>On a nearly full volume: the journal has images of the blocks that are freed and then written in place.</summary>
+    internal const string RevokeWorkload = "creat a; write a 0 163840 1; sync; begin; write a 0 163840 2; sync; unlink a; sync; creat b; write b 0 163840 3; sync";
+
     private static readonly string[] s_workloads =
     [
         "creat foo; write foo 0 6000 1; fsync foo; mkdir A; rename foo A/bar; sync; unlink A/bar; sync; creat new; sync",
@@ -37,6 +43,8 @@ public sealed class MutantCampaign
         "creat a; write a 0 40000 1; sync; begin; write a 0 40000 2; sync; unlink a; sync; creat b; write b 0 40000 3; sync; write b 0 40000 4; sync",
         "creat a; write a 0 40000 1; sync; checkpoint; begin; unlink a; creat b; write b 0 40000 2; sync; creat c; write c 0 30000 3; sync",
         "creat a; sync; begin; write a 0 90000 1; sync; write a 0 90000 2; sync; write a 0 90000 3; sync; write a 0 90000 4; sync; write a 0 90000 5; sync",
+        ReuseWorkload,
+        RevokeWorkload,
     ];
 
     private readonly TimeSpan _budget;
@@ -50,6 +58,18 @@ public sealed class MutantCampaign
         _seed = seed;
         _budget = budget;
     }
+
+    /// <summary>A journal and a cache of which no workload above fills a quarter: nothing commits or checkpoints unasked.</summary>
+    internal static SubjectOptions RoomyJournal { get; } = new()
+    {
+        DeviceLength = 4 << 20,
+        JournalBytes = 768 * 4096,
+        CacheBytes = 4 << 20,
+        DataMode = DataMode.Auto,
+    };
+
+    /// <summary>Freed blocks are the only free ones in one piece, and each in-place commit meets a checkpoint.</summary>
+    internal static RecordOptions NearlyFull { get; } = new() { FreeBlocks = 8, CheckpointInCommits = true };
 
     /// <summary>Names of all mutants.</summary>
     public static IReadOnlyList<string> Names => [.. Mutants().Select(mutant => mutant.Name)];
@@ -139,6 +159,11 @@ public sealed class MutantCampaign
             JournalBytes = (hunter is Hunter.CrashSmallJournal or Hunter.DamagedCrash ? 96 : 256) * 4096L,
             DataMode = hunter is Hunter.CrashInPlace ? DataMode.Auto : DataMode.Journal,
         };
+        if (hunter == Hunter.CrashNearlyFull)
+        {
+            options = RoomyJournal with { Mutations = options.Mutations, Defect = options.Defect };
+        }
+
         switch (hunter)
         {
             case Hunter.Attack:
@@ -163,11 +188,12 @@ public sealed class MutantCampaign
                 Violation? lost = crash.Explore(_seed);
                 return (lost?.Rule ?? "", lost?.State ?? "", crash.States);
             default:
-                return Crash(options, mutant, budget);
+                RecordOptions record = hunter is Hunter.CrashNearlyFull ? NearlyFull : new RecordOptions();
+                return Crash(options, record with { Wrap = mutant.Device }, mutant, budget);
         }
     }
 
-    private (string Rule, string Case, long States) Crash(SubjectOptions options, Mutant mutant, TimeSpan budget)
+    private (string Rule, string Case, long States) Crash(SubjectOptions options, RecordOptions record, Mutant mutant, TimeSpan budget)
     {
         var campaign = new CrashCampaign(
             new IntegrityFsSubject(options),
@@ -180,7 +206,7 @@ public sealed class MutantCampaign
                 MaxViolationsPerWorkload = 1,
                 TimeBudget = budget,
             },
-            new RecordOptions { Wrap = mutant.Device });
+            record);
         CampaignResult result = campaign.Run(Order(mutant).Select(i => Workload.Parse($"mutant-{i}", s_workloads[i])));
         Violation? first = result.Violations.Count > 0 ? result.Violations[0] : null;
         return (first?.Rule ?? "", first is null ? "" : Workload.Parse("w", first.Text).ToString(), result.States);
@@ -193,6 +219,8 @@ public sealed class MutantCampaign
         {
             { Mutations: Mutation.DropTagUpdate or Mutation.DropHomeWrite or Mutation.SkipCheckpointFlush or Mutation.WrongSlot } => 6,
             { Mutations: Mutation.TagsBeforeData or Mutation.ReleaseTailEarly } => 9,
+            { Mutations: Mutation.ReuseFreedEarly } => 10,
+            { Mutations: Mutation.SkipRevoke } => 11,
             { Defect: UpperDefect.DirectorySyncDoesNothing } => 1,
             { Defect: UpperDefect.DataSyncDropsSize } => 2,
             { Defect: UpperDefect.RenameInTwoTransactions } => 3,
@@ -208,6 +236,7 @@ public sealed class MutantCampaign
         Hunter.Crash => "crash states",
         Hunter.CrashInPlace => "crash states, data=auto",
         Hunter.CrashSmallJournal => "crash states, small journal",
+        Hunter.CrashNearlyFull => "crash states, data=auto, nearly full",
         Hunter.Attack => "attacks",
         Hunter.Fault => "faults",
         Hunter.TwoLives => "two lives",
@@ -215,15 +244,18 @@ public sealed class MutantCampaign
         _ => "crash and lost superblock",
     };
 
+    /// <summary>Every defect that can be switched on: one without a hunter is a failure here, not a gap.</summary>
     private static IEnumerable<Mutant> Mutants()
     {
-        foreach ((Mutation mutation, Hunter first, string defect) in s_below)
+        foreach (Mutation mutation in Enum.GetValues<Mutation>().Where(mutation => mutation != Mutation.None))
         {
+            (Hunter first, string defect) = s_below[mutation];
             yield return new Mutant(Kebab(mutation.ToString()), defect, new SubjectOptions { Mutations = mutation }, first);
         }
 
-        foreach ((UpperDefect planted, Hunter first, string defect) in s_above)
+        foreach (UpperDefect planted in Enum.GetValues<UpperDefect>().Where(planted => planted != UpperDefect.None))
         {
+            (Hunter first, string defect) = s_above[planted];
             yield return new Mutant(Kebab(planted.ToString()), defect, new SubjectOptions { Defect = planted }, first);
         }
 
@@ -233,38 +265,41 @@ public sealed class MutantCampaign
         };
     }
 
-    private static readonly (Mutation, Hunter, string)[] s_below =
-    [
-        (Mutation.SkipCommitFlush, Hunter.Crash, "a commit is acknowledged before its flush"),
-        (Mutation.SkipCheckpointFlush, Hunter.CrashSmallJournal, "the tail advances before the flush of what was brought home"),
-        (Mutation.ReleaseTailEarly, Hunter.CrashSmallJournal, "journal space is reused before the superblock that frees it is durable"),
-        (Mutation.VerifyNothing, Hunter.Attack, "tags and MACs are not compared"),
-        (Mutation.IgnoreChain, Hunter.Attack, "a journal record is accepted whatever it follows"),
-        (Mutation.ReplayTorn, Hunter.Crash, "replay goes on past a torn tail"),
-        (Mutation.DropTagUpdate, Hunter.Crash, "a checkpoint leaves out a changed tag"),
-        (Mutation.WrongSlot, Hunter.Crash, "a checkpoint overwrites the live slot of tree nodes"),
-        (Mutation.DropHomeWrite, Hunter.Crash, "a checkpoint leaves out a block"),
-        (Mutation.ReuseSequence, Hunter.TwoLives, "numbers of dropped transactions are used again"),
-        (Mutation.CheckpointBeforeCommit, Hunter.Crash, "blocks go home before their commit"),
-        (Mutation.SkipUndo, Hunter.Fault, "an operation that fails in the middle stays half done"),
-        (Mutation.SyncDoesNothing, Hunter.Crash, "fsync returns without a commit"),
-        (Mutation.StaleTag, Hunter.Crash, "tags are made for the version before"),
-        (Mutation.SingleSuperblock, Hunter.Attack, "the second superblock is never written"),
-        (Mutation.TagsBeforeData, Hunter.CrashInPlace, "the commit with the tags precedes the data that it covers"),
-        (Mutation.UnjournalledTag, Hunter.Crash, "a tag is not in the journal"),
-        (Mutation.IgnoreCommitMac, Hunter.Attack, "a commit record is accepted without its MAC"),
-        (Mutation.RecoveryForgetsJournal, Hunter.Crash, "recovery cannot be repeated: the journal is given up before it is home"),
-    ];
+    private static readonly Dictionary<Mutation, (Hunter First, string Defect)> s_below = new()
+    {
+        [Mutation.SkipCommitFlush] = (Hunter.Crash, "a commit is acknowledged before its flush"),
+        [Mutation.SkipCheckpointFlush] = (Hunter.CrashSmallJournal, "the tail advances before the flush of what was brought home"),
+        [Mutation.ReleaseTailEarly] = (Hunter.CrashSmallJournal, "journal space is reused before the superblock that frees it is durable"),
+        [Mutation.VerifyNothing] = (Hunter.Attack, "tags and MACs are not compared"),
+        [Mutation.IgnoreChain] = (Hunter.Attack, "a journal record is accepted whatever it follows"),
+        [Mutation.ReplayTorn] = (Hunter.Crash, "replay goes on past a torn tail"),
+        [Mutation.SkipRevoke] = (Hunter.CrashNearlyFull, "freed blocks are not revoked: their older images live on"),
+        [Mutation.DropTagUpdate] = (Hunter.Crash, "a checkpoint leaves out a changed tag"),
+        [Mutation.WrongSlot] = (Hunter.Crash, "a checkpoint overwrites the live slot of tree nodes"),
+        [Mutation.DropHomeWrite] = (Hunter.Crash, "a checkpoint leaves out a block"),
+        [Mutation.ReuseSequence] = (Hunter.TwoLives, "numbers of dropped transactions are used again"),
+        [Mutation.CheckpointBeforeCommit] = (Hunter.Crash, "blocks go home before their commit"),
+        [Mutation.ReuseFreedEarly] = (Hunter.CrashNearlyFull, "blocks are written in place before their free is durable"),
+        [Mutation.SkipUndo] = (Hunter.Fault, "an operation that fails in the middle stays half done"),
+        [Mutation.SyncDoesNothing] = (Hunter.Crash, "fsync returns without a commit"),
+        [Mutation.StaleTag] = (Hunter.Crash, "tags are made for the version before"),
+        [Mutation.SingleSuperblock] = (Hunter.Attack, "the second superblock is never written"),
+        [Mutation.TagsBeforeData] = (Hunter.CrashInPlace, "the commit with the tags precedes the data that it covers"),
+        [Mutation.UnjournalledTag] = (Hunter.Crash, "a tag is not in the journal"),
+        [Mutation.IgnoreCommitMac] = (Hunter.Attack, "a commit record is accepted without its MAC"),
+        [Mutation.RecoveryForgetsJournal] = (Hunter.Crash, "recovery cannot be repeated: the journal is given up before it is home"),
+    };
 
-    private static readonly (UpperDefect, Hunter, string)[] s_above =
-    [
-        (UpperDefect.DirectorySyncDoesNothing, Hunter.Crash, "fsync of a directory does nothing"),
-        (UpperDefect.DataSyncDropsSize, Hunter.Crash, "fdatasync forgets the size"),
-        (UpperDefect.RenameInTwoTransactions, Hunter.Crash, "rename is a link and an unlink"),
-        (UpperDefect.LinkCountInNextTransaction, Hunter.Crash, "the link count follows in the next transaction"),
-        (UpperDefect.OrphansNotReplayed, Hunter.Crash, "files without a name are not freed by the next mount"),
-        (UpperDefect.TruncateKeepsTail, Hunter.Crash, "bytes behind a shortened end come back"),
-    ];
+    private static readonly Dictionary<UpperDefect, (Hunter First, string Defect)> s_above = new()
+    {
+        [UpperDefect.DirectorySyncDoesNothing] = (Hunter.Crash, "fsync of a directory does nothing"),
+        [UpperDefect.DataSyncDropsSize] = (Hunter.Crash, "fdatasync forgets the size"),
+        [UpperDefect.RenameInTwoTransactions] = (Hunter.Crash, "rename is a link and an unlink"),
+        [UpperDefect.LinkCountInNextTransaction] = (Hunter.Crash, "the link count follows in the next transaction"),
+        [UpperDefect.OrphansNotReplayed] = (Hunter.Crash, "files without a name are not freed by the next mount"),
+        [UpperDefect.TruncateKeepsTail] = (Hunter.Crash, "bytes behind a shortened end come back"),
+        [UpperDefect.NoSpaceHalfApplied] = (Hunter.FullVolume, "a write that finds no space has changed the size"),
+    };
 
     private static string Kebab(string name) =>
         string.Concat(name.Select((c, i) => char.IsUpper(c) ? (i > 0 ? "-" : "") + char.ToLowerInvariant(c) : c.ToString()));
@@ -279,6 +314,7 @@ public sealed class MutantCampaign
         TwoLives,
         DamagedCrash,
         FullVolume,
+        CrashNearlyFull,
     }
 
     private sealed record Mutant(string Name, string Defect, SubjectOptions Options, Hunter First)

@@ -18,6 +18,9 @@ internal sealed record RecordOptions
     /// <summary>Leave so many blocks free before the workload begins; −1 for all.</summary>
     public long FreeBlocks { get; init; } = -1;
 
+    /// <summary>A whole checkpoint runs in the middle of every commit that writes content in place.</summary>
+    public bool CheckpointInCommits { get; init; }
+
     /// <summary>A wrapper around the device, below the store: device-level mutants.</summary>
     public Func<IDevice, IDevice>? Wrap { get; init; }
 }
@@ -33,6 +36,7 @@ internal sealed class LockstepRun
     private readonly Trace _trace = new();
     private readonly PageImage _image;
     private readonly FaultDevice? _fault;
+    private readonly CheckpointBetween? _between;
     private readonly IDevice _device;
     private readonly ModelFileSystem _model;
     private readonly OperationExecutor _modelExecutor;
@@ -49,6 +53,11 @@ internal sealed class LockstepRun
         recorder = options.Wrap?.Invoke(recorder) ?? recorder;
         _fault = options.Fault is { } fault ? new FaultDevice(recorder, fault) : null;
         _device = _fault ?? recorder;
+        if (options.CheckpointInCommits)
+        {
+            _device = _between = new CheckpointBetween(_device, subject, () => _mounted!.Checkpoint());
+        }
+
         _clock.SetStep(0);
         _mounted = subject.Mount(_device, _clock, readOnly: false);
         _executor = new OperationExecutor(_mounted.Files);
@@ -58,6 +67,9 @@ internal sealed class LockstepRun
 
     /// <summary>The fault device, where a fault was planned.</summary>
     public FaultDevice? FaultDevice => _fault;
+
+    /// <summary>Checkpoints that ran in the middle of a commit.</summary>
+    public int CheckpointsInCommits => _between?.Happened ?? 0;
 
     public static Recording Record(ICrashSubject subject, PageImage formatted, Workload workload, RecordOptions options) =>
         Record(subject, formatted, workload, options, out _);
@@ -106,6 +118,11 @@ internal sealed class LockstepRun
         if (_fault is not null)
         {
             _fault.Armed = true;
+        }
+
+        if (_between is not null)
+        {
+            _between.Armed = true;
         }
 
         for (int k = 0; k < workload.Operations.Count; k++)
@@ -300,10 +317,8 @@ internal sealed class LockstepRun
             while (_mounted.FreeBlocks - chunk >= _options.FreeBlocks)
             {
                 _mounted.Files.Lookup(InodeNumber.Root, "filler"u8, out var attributes);
-                long before = attributes.Size;
-                Step(new Operation { Verb = Verb.Write, Path = "filler", Offset = before, Length = chunk * Block, Seed = 99 }, [], out _);
-                _mounted.Files.Lookup(InodeNumber.Root, "filler"u8, out attributes);
-                if (attributes.Size == before)
+                var more = new Operation { Verb = Verb.Write, Path = "filler", Offset = attributes.Size, Length = chunk * Block, Seed = 99 };
+                if (Step(more, [], out _).Done == 0)
                 {
                     break;
                 }
