@@ -59,7 +59,7 @@ internal static partial class TraceRules
         private readonly Dictionary<long, (int Event, int Headers)> _tags = [];
         private readonly List<(int Event, ulong Hash)> _group = [];
         private readonly List<int> _pendingTags = [];
-        private readonly List<int> _pendingHeaders = [];
+        private readonly List<(int Event, long Offset)> _pendingHeaders = [];
         private int _flushedHeader = -1;
         private int _headers;
 
@@ -81,7 +81,12 @@ internal static partial class TraceRules
                 findings.Add($"J4: the header at {offset} was written (event {index}) before the tag node of event {_pendingTags[0]} was flushed");
             }
 
-            _pendingHeaders.Add(index);
+            if (_pendingHeaders.Find(write => write.Offset != offset) is { Event: > 0 } other)
+            {
+                findings.Add($"J4: the header at {offset} was written (event {index}) before that at {other.Offset} (event {other.Event}) was flushed: one crash can tear both");
+            }
+
+            _pendingHeaders.Add((index, offset));
         }
 
         public void Tag(long offset, int index)
@@ -99,12 +104,12 @@ internal static partial class TraceRules
         public void Flushed(int start, int index)
         {
             _pendingTags.RemoveAll(write => write < start);
-            int last = _pendingHeaders.FindLast(write => write < start);
-            if (_pendingHeaders.Exists(write => write < start))
+            int last = _pendingHeaders.FindLast(write => write.Event < start).Event;
+            if (_pendingHeaders.Exists(write => write.Event < start))
             {
                 _flushedHeader = last;
                 _headers++;
-                _pendingHeaders.RemoveAll(write => write < start);
+                _pendingHeaders.RemoveAll(write => write.Event < start);
             }
 
             List<(int Event, ulong Hash)> group = _group.FindAll(write => write.Event < start);

@@ -5,8 +5,8 @@
 //   J2  what one flush adds to the journal begins with a record and ends with the same record again: it can be told
 //       whole from torn by itself;
 //   J3  a place in the journal is written again only after a header, written later than what stood there, was flushed;
-//   J4  a header is written only when no write to the tag tree is pending, and a node's slot is not written again while
-//       the last durable header may lead to it;
+//   J4  a header is written only when no write to the tag tree and none to its other copy is pending, and a node's slot is
+//       not written again while the last durable header may lead to it;
 //   J5  a synchronisation returns only when no write to the journal is left un-flushed;
 //   J6  no write to the journal is issued while a flush is under way that does not cover it and earlier journal writes
 //       are still pending.
