@@ -249,13 +249,13 @@ public sealed class MutantCampaign
     {
         foreach (Mutation mutation in Enum.GetValues<Mutation>().Where(mutation => mutation != Mutation.None))
         {
-            (Hunter first, string defect) = s_below[mutation];
+            (Hunter first, string defect) = HuntFor(mutation);
             yield return new Mutant(Kebab(mutation.ToString()), defect, new SubjectOptions { Mutations = mutation }, first);
         }
 
         foreach (UpperDefect planted in Enum.GetValues<UpperDefect>().Where(planted => planted != UpperDefect.None))
         {
-            (Hunter first, string defect) = s_above[planted];
+            (Hunter first, string defect) = HuntFor(planted);
             yield return new Mutant(Kebab(planted.ToString()), defect, new SubjectOptions { Defect = planted }, first);
         }
 
@@ -265,40 +265,42 @@ public sealed class MutantCampaign
         };
     }
 
-    private static readonly Dictionary<Mutation, (Hunter First, string Defect)> s_below = new()
+    private static (Hunter First, string Defect) HuntFor(Mutation defect) => defect switch
     {
-        [Mutation.SkipCommitFlush] = (Hunter.Crash, "a commit is acknowledged before its flush"),
-        [Mutation.SkipCheckpointFlush] = (Hunter.CrashSmallJournal, "the tail advances before the flush of what was brought home"),
-        [Mutation.ReleaseTailEarly] = (Hunter.CrashSmallJournal, "journal space is reused before the superblock that frees it is durable"),
-        [Mutation.VerifyNothing] = (Hunter.Attack, "tags and MACs are not compared"),
-        [Mutation.IgnoreChain] = (Hunter.Attack, "a journal record is accepted whatever it follows"),
-        [Mutation.ReplayTorn] = (Hunter.Crash, "replay goes on past a torn tail"),
-        [Mutation.SkipRevoke] = (Hunter.CrashNearlyFull, "freed blocks are not revoked: their older images live on"),
-        [Mutation.DropTagUpdate] = (Hunter.Crash, "a checkpoint leaves out a changed tag"),
-        [Mutation.WrongSlot] = (Hunter.Crash, "a checkpoint overwrites the live slot of tree nodes"),
-        [Mutation.DropHomeWrite] = (Hunter.Crash, "a checkpoint leaves out a block"),
-        [Mutation.ReuseSequence] = (Hunter.TwoLives, "numbers of dropped transactions are used again"),
-        [Mutation.CheckpointBeforeCommit] = (Hunter.Crash, "blocks go home before their commit"),
-        [Mutation.ReuseFreedEarly] = (Hunter.CrashNearlyFull, "blocks are written in place before their free is durable"),
-        [Mutation.SkipUndo] = (Hunter.Fault, "an operation that fails in the middle stays half done"),
-        [Mutation.SyncDoesNothing] = (Hunter.Crash, "fsync returns without a commit"),
-        [Mutation.StaleTag] = (Hunter.Crash, "tags are made for the version before"),
-        [Mutation.SingleSuperblock] = (Hunter.Attack, "the second superblock is never written"),
-        [Mutation.TagsBeforeData] = (Hunter.CrashInPlace, "the commit with the tags precedes the data that it covers"),
-        [Mutation.UnjournalledTag] = (Hunter.Crash, "a tag is not in the journal"),
-        [Mutation.IgnoreCommitMac] = (Hunter.Attack, "a commit record is accepted without its MAC"),
-        [Mutation.RecoveryForgetsJournal] = (Hunter.Crash, "recovery cannot be repeated: the journal is given up before it is home"),
+        Mutation.SkipCommitFlush => (Hunter.Crash, "a commit is acknowledged before its flush"),
+        Mutation.SkipCheckpointFlush => (Hunter.CrashSmallJournal, "the tail advances before the flush of what was brought home"),
+        Mutation.ReleaseTailEarly => (Hunter.CrashSmallJournal, "journal space is reused before the superblock that frees it is durable"),
+        Mutation.VerifyNothing => (Hunter.Attack, "tags and MACs are not compared"),
+        Mutation.IgnoreChain => (Hunter.Attack, "a journal record is accepted whatever it follows"),
+        Mutation.ReplayTorn => (Hunter.Crash, "replay goes on past a torn tail"),
+        Mutation.SkipRevoke => (Hunter.CrashNearlyFull, "freed blocks are not revoked: their older images live on"),
+        Mutation.DropTagUpdate => (Hunter.Crash, "a checkpoint leaves out a changed tag"),
+        Mutation.WrongSlot => (Hunter.Crash, "a checkpoint overwrites the live slot of tree nodes"),
+        Mutation.DropHomeWrite => (Hunter.Crash, "a checkpoint leaves out a block"),
+        Mutation.ReuseSequence => (Hunter.TwoLives, "numbers of dropped transactions are used again"),
+        Mutation.CheckpointBeforeCommit => (Hunter.Crash, "blocks go home before their commit"),
+        Mutation.ReuseFreedEarly => (Hunter.CrashNearlyFull, "blocks are written in place before their free is durable"),
+        Mutation.SkipUndo => (Hunter.Fault, "an operation that fails in the middle stays half done"),
+        Mutation.SyncDoesNothing => (Hunter.Crash, "fsync returns without a commit"),
+        Mutation.StaleTag => (Hunter.Crash, "tags are made for the version before"),
+        Mutation.SingleSuperblock => (Hunter.Attack, "the second superblock is never written"),
+        Mutation.TagsBeforeData => (Hunter.CrashInPlace, "the commit with the tags precedes the data that it covers"),
+        Mutation.UnjournalledTag => (Hunter.Crash, "a tag is not in the journal"),
+        Mutation.IgnoreCommitMac => (Hunter.Attack, "a commit record is accepted without its MAC"),
+        Mutation.RecoveryForgetsJournal => (Hunter.Crash, "recovery cannot be repeated: the journal is given up before it is home"),
+        _ => throw new InvalidOperationException($"nobody hunts {defect}"),
     };
 
-    private static readonly Dictionary<UpperDefect, (Hunter First, string Defect)> s_above = new()
+    private static (Hunter First, string Defect) HuntFor(UpperDefect defect) => defect switch
     {
-        [UpperDefect.DirectorySyncDoesNothing] = (Hunter.Crash, "fsync of a directory does nothing"),
-        [UpperDefect.DataSyncDropsSize] = (Hunter.Crash, "fdatasync forgets the size"),
-        [UpperDefect.RenameInTwoTransactions] = (Hunter.Crash, "rename is a link and an unlink"),
-        [UpperDefect.LinkCountInNextTransaction] = (Hunter.Crash, "the link count follows in the next transaction"),
-        [UpperDefect.OrphansNotReplayed] = (Hunter.Crash, "files without a name are not freed by the next mount"),
-        [UpperDefect.TruncateKeepsTail] = (Hunter.Crash, "bytes behind a shortened end come back"),
-        [UpperDefect.NoSpaceHalfApplied] = (Hunter.FullVolume, "a write that finds no space has changed the size"),
+        UpperDefect.DirectorySyncDoesNothing => (Hunter.Crash, "fsync of a directory does nothing"),
+        UpperDefect.DataSyncDropsSize => (Hunter.Crash, "fdatasync forgets the size"),
+        UpperDefect.RenameInTwoTransactions => (Hunter.Crash, "rename is a link and an unlink"),
+        UpperDefect.LinkCountInNextTransaction => (Hunter.Crash, "the link count follows in the next transaction"),
+        UpperDefect.OrphansNotReplayed => (Hunter.Crash, "files without a name are not freed by the next mount"),
+        UpperDefect.TruncateKeepsTail => (Hunter.Crash, "bytes behind a shortened end come back"),
+        UpperDefect.NoSpaceHalfApplied => (Hunter.FullVolume, "a write that finds no space has changed the size"),
+        _ => throw new InvalidOperationException($"nobody hunts {defect}"),
     };
 
     private static string Kebab(string name) =>
