@@ -202,6 +202,24 @@ public sealed partial class ProtectedVolume
         if (!_options.ReadOnly)
         {
             MarkInUse(wasInUse, repair);
+            if (lost.RemoveAll(block => block is VolumeStateBlock.BlockNumber or VolumeStateBlock.MirrorNumber) > 0 || _stateIsDamaged)
+            {
+                HealState();
+            }
+        }
+    }
+
+    /// <summary>One copy of the state is bad, the other has been read: the next commit writes both anew.</summary>
+    private void HealState()
+    {
+        _stateIsDamaged = false;
+        if (StateProblem is null && Begin(1, 0, out IVolumeOperation operation) == Errno.OK)
+        {
+            using (operation)
+            {
+                _ = operation.Root;
+                operation.Complete();
+            }
         }
     }
 

@@ -87,6 +87,7 @@ public sealed partial class ProtectedVolume
             {
                 // The next commit that changes the state writes both copies anew.
                 LoadInto(VolumeStateBlock.MirrorNumber, purpose, reserved.Span(BlockSize));
+                _stateIsDamaged = true;
                 LogStateFromMirror(Logger, block, VolumeStateBlock.MirrorNumber);
             }
         }

@@ -39,6 +39,7 @@ public sealed partial class ProtectedVolume : IVolume, ILeaseOwner, IDisposable
     private long _commits;
     private long _checkpoints;
     private bool _closed;
+    private bool _stateIsDamaged;
 
     private ProtectedVolume(IDevice device, SubKeys keys, AuthenticatorPool authenticators, SuperblockStore superblocks, Superblock superblock, VolumeGeometry geometry, JournalScanResult scan, VolumeOptions options)
     {

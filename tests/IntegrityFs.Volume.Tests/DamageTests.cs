@@ -85,6 +85,45 @@ public sealed class DamageTests
         Assert.Equal(1, again.Status().TagNodeRepairs);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void An_image_of_the_state_that_went_bad_in_the_journal_costs_nothing_and_is_made_good_by_mounting(int copy)
+    {
+        using MemoryDevice device = NewDevice(2 << 20);
+        using (ProtectedVolume volume = ProtectedVolume.Open(device, Key, new VolumeOptions { Deferred = true }))
+        {
+            BlockRun run = Allocate(volume, 1, 100, 3);
+            volume.Commit();
+
+            // The newest transaction proves that the one before was durable, and leaves the state alone.
+            Assert.Equal(Errno.OK, volume.Begin(1, 0, out IVolumeOperation op));
+            using (op)
+            {
+                op.Create(run.First, BlockPurpose.Data).Fill(7);
+                op.Complete();
+            }
+
+            volume.Commit();
+            long[] images = [.. Enumerable.Range(0, volume.Geometry.JournalBlocks).Select(at => volume.Geometry.JournalBlockOffset((ulong)at))
+                .Where(offset => device.Slice(offset, 8).SequenceEqual("IFSstat1"u8))];
+            Assert.Equal(2, images.Length);
+            device.Slice(images[copy], 4096)[9] ^= 1;
+        }
+
+        using (ProtectedVolume volume = ProtectedVolume.Open(device, Key, new VolumeOptions()))
+        {
+            Assert.Equal(3, RootOf(volume));
+            Assert.Empty(volume.Recovery.LostBlocks);
+            volume.Close();
+        }
+
+        using ProtectedVolume again = ProtectedVolume.Open(device, Key, new VolumeOptions());
+        Assert.True(again.Verifies(new BlockNumber(VolumeStateBlock.BlockNumber), BlockPurpose.State));
+        Assert.True(again.Verifies(new BlockNumber(VolumeStateBlock.MirrorNumber), BlockPurpose.State));
+        Assert.Equal(0, again.Status().Mismatches);
+    }
+
     [Fact]
     public void Both_copies_of_the_state_damaged_is_refused()
     {

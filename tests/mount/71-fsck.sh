@@ -164,7 +164,7 @@ import sys
 data = open(sys.argv[1], "rb").read()
 print(*[a for a in range(131072 + (1 << 20), len(data), 4096) if data[a:a + 4] == b"CatN" and data[a + 6] == 0 and b"name-200" in data[a:a + 4096]])' "$WORK/pristine"); do flip "$I" $((at + 2000)); done
     "$INTEGRITYFS" fsck --key-file "$K" -y "$I" >/dev/null 2>&1 & pid=$!
-    sleep "0.0$((n % 10))"; kill -KILL $pid 2>/dev/null; wait $pid 2>/dev/null || true
+    sleep "0.0$((n % 10))"; kill -KILL $pid 2>/dev/null || true; wait $pid 2>/dev/null || true
     local status=0; "$INTEGRITYFS" fsck --key-file "$K" -y "$I" >"$WORK/fsck.out" 2>&1 || status=$?
     case $status in 0 | 1) ;; *) cat "$WORK/fsck.out"; fail "round $n: fsck -y after a killed one gave $status" ;; esac
     fsck_exit 0 -n "$I"

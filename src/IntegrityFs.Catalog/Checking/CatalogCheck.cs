@@ -41,6 +41,16 @@ public sealed class CatalogCheck(ProtectedVolume volume, ulong newSeed, ILogger?
         volume.CheckTagTree(pass);
     }
 
+    /// <summary>Brings home what repairs have changed, so that the tag tree on the device says so.</summary>
+    public void Settle()
+    {
+        if (!volume.IsReadOnly)
+        {
+            volume.Commit();
+            volume.Checkpoint();
+        }
+    }
+
     /// <summary>The state block, the tree, its items, and allocation.</summary>
     public void Run(CheckPass pass, ICatalogVisitor visitor)
     {

@@ -65,13 +65,7 @@ public sealed class VolumeChecker
     /// <exception cref="OperationCanceledException">Cancelled. What has been repaired stays so.</exception>
     public CheckSummary Run()
     {
-        if (_options.Volume)
-        {
-            CheckPass pass = NewPass();
-            _catalog.CheckVolume(pass);
-            pass.Repair();
-            pass.ReportLeft();
-        }
+        CheckPass? own = _options.Volume ? CheckOwn() : null;
 
         // Finishing what a crash interrupted destroys orphans: only where nothing is left that might speak against it.
         bool nothingLeft = CheckStructure();
@@ -85,7 +79,36 @@ public sealed class VolumeChecker
             CheckContent();
         }
 
+        if (own is not null)
+        {
+            ReportOwn(own);
+        }
+
         return new CheckSummary(_names.Files, _names.Directories, _names.Orphans);
+    }
+
+    private CheckPass CheckOwn()
+    {
+        CheckPass pass = NewPass();
+        _catalog.CheckVolume(pass);
+        pass.Repair();
+        return pass;
+    }
+
+    /// <summary>A lost leaf of the tag tree is written anew when anything under it is: the repairs that came after may have
+    /// done so.</summary>
+    private void ReportOwn(CheckPass first)
+    {
+        if (_options.Repair == RepairLevel.None || !first.HasLeft)
+        {
+            first.ReportLeft();
+            return;
+        }
+
+        _catalog.Settle();
+        CheckPass again = CheckOwn();
+        first.ReportGone(again);
+        again.ReportLeft();
     }
 
     private CheckPass NewPass() => new(_options.Repair, _sink, _cancellation);

@@ -24,6 +24,9 @@ public sealed class CheckPass(RepairLevel level, ICheckSink sink, CancellationTo
     /// <summary>True where findings need repairs that may be made.</summary>
     public bool WantsRepair => _repairs.Count > 0;
 
+    /// <summary>True where something stays that this pass cannot repair.</summary>
+    public bool HasLeft => _left.Count + _repairs.Count > 0;
+
     /// <summary>True where something of a stage, or one before it, has been found.</summary>
     public bool HasFound(RepairStage stage) => _lowest <= stage;
 
@@ -105,6 +108,19 @@ public sealed class CheckPass(RepairLevel level, ICheckSink sink, CancellationTo
 
         _repairs.RemoveRange(kept, _repairs.Count - kept);
         return done;
+    }
+
+    /// <summary>Tells what this pass could not repair and <paramref name="later"/>, a pass over the same after other repairs,
+    /// does not find any more: that is repaired.</summary>
+    public void ReportGone(CheckPass later)
+    {
+        foreach (Problem problem in _left)
+        {
+            if (!later._left.Exists(found => found.Code == problem.Code && found.Block == problem.Block))
+            {
+                sink.Found(problem with { Repaired = true });
+            }
+        }
     }
 
     /// <summary>Tells what stays: to be called on the last pass.</summary>
