@@ -8,6 +8,8 @@ save_app.py retry     as "right", but a failed fsync is tried again, as if that 
 import os
 import sys
 
+if len(sys.argv) != 2 or sys.argv[1] not in ("right", "careless", "retry"):
+    sys.exit(__doc__.strip())
 way = sys.argv[1]
 
 

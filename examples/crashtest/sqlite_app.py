@@ -6,6 +6,8 @@ Each transaction inserts one row into each of two tables, so half a transaction 
 import sqlite3
 import sys
 
+if len(sys.argv) < 3:
+    sys.exit(__doc__.strip())
 mode, synchronous, count = sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 8
 db = sqlite3.connect("app.db", isolation_level=None)
 db.execute(f"pragma journal_mode={mode}")

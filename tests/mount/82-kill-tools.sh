@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.bash"
 only_integrityfs
 need python3
-ROUNDS=${TOOL_ROUNDS:-$(full_or_fast 120 30)}
+ROUNDS=${TOOL_ROUNDS:-$(full_or_fast 200 30)}
 SEED=${KILL_SEED:-$(( $(date +%s) % 100000 ))}
 make_volume tool 48M --journal-size 4M >/dev/null || bail "topic $TOPIC could not format a volume"
 I=$(image_of tool) K=$(key_of tool) D=$(dir_of tool)
