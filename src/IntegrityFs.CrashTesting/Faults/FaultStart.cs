@@ -66,18 +66,6 @@ internal sealed class FaultStart
     private static void AdoptRoot(IFileSystem files, ModelFileSystem model)
     {
         files.GetAttributes(InodeNumber.Root, out Attributes root);
-        model.State = model.State with
-        {
-            Nodes = model.State.Nodes.SetItem(1, model.State.Nodes[1] with
-            {
-                Mode = root.Mode,
-                Uid = root.Uid,
-                Gid = root.Gid,
-                Atime = root.Atime,
-                Mtime = root.Mtime,
-                Ctime = root.Ctime,
-                Btime = root.Btime,
-            }),
-        };
+        model.AdoptRoot(root);
     }
 }

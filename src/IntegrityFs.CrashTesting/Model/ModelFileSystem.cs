@@ -33,6 +33,21 @@ internal sealed partial class ModelFileSystem : IFileSystem
     /// <summary>Called by every synchronisation (true: of data only), for a store that keeps its content in this model.</summary>
     public Func<bool, Errno>? OnSync { get; set; }
 
+    /// <summary>The root's own times and owner come from the formatter of the store: the model takes them over.</summary>
+    public void AdoptRoot(in Attributes root) => _state = _state with
+    {
+        Nodes = _state.Nodes.SetItem(1, _state.Nodes[1] with
+        {
+            Mode = root.Mode,
+            Uid = root.Uid,
+            Gid = root.Gid,
+            Atime = root.Atime,
+            Mtime = root.Mtime,
+            Ctime = root.Ctime,
+            Btime = root.Btime,
+        }),
+    };
+
     /// <summary>The number that the next created inode gets, to follow the numbering of the store under test.</summary>
     public void NumberNext(InodeNumber inode) => _state = _state with { NextInode = inode.Value };
 

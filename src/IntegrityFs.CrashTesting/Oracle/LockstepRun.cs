@@ -287,20 +287,7 @@ internal sealed class LockstepRun
             return;
         }
 
-        ModelNode node = _model.State.Nodes[1];
-        _model.State = _model.State with
-        {
-            Nodes = _model.State.Nodes.SetItem(1, node with
-            {
-                Mode = root.Mode,
-                Uid = root.Uid,
-                Gid = root.Gid,
-                Atime = root.Atime,
-                Mtime = root.Mtime,
-                Ctime = root.Ctime,
-                Btime = root.Btime,
-            }),
-        };
+        _model.AdoptRoot(root);
     }
 
     /// <summary>Takes space away until only the wanted number of blocks is free.</summary>
