@@ -62,6 +62,21 @@ waits() { # umount returns when the volume is closed and free: at once mounted a
   mount -t fuse.integrityfs "$I" "$D" -o "keyfile=$K,helper=integrityfs"; umount -c "$D"; refused mountpoint -q "$D"
 }
 it "umount waits until the volume is closed, every way" waits
+free_at_once() { # four at a time, which take each other's loop devices and processors; umount(8) and the helper in turns
+  local each pids=() pid
+  turns() {
+    local n w=$WORK/free.$1; mkdir "$w" "$w/m"; cp --sparse=always "$I" "$w/i"
+    for n in {1..30}; do
+      mount -t fuse.integrityfs "$w/i" "$w/m" -o "keyfile=$K"; echo "$n" >"$w/m/turn"
+      if ((n % 2)); then umount "$w/m"; else integrityfs umount "$w/m"; fi
+      integrityfs dump --json --key-file "$K" path /turn "$w/i" >/dev/null
+    done
+    rm -r "$w"
+  }
+  for each in 1 2 3 4; do turns $each & pids+=($!); done
+  for pid in "${pids[@]}"; do wait "$pid"; done
+}
+it "A volume is free as soon as umount returns, also on a busy machine" free_at_once
 
 fsck_bits() {
   local as; for as in fsck.integrityfs fsck.fuse.integrityfs 'fsck -t fuse.integrityfs' 'fsck -t integrityfs'; do

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using IntegrityFs.Cli.Daemon;
 using IntegrityFs.Cli.Native;
 using static Tmds.Linux.LibC;
@@ -91,8 +90,7 @@ internal static class UmountCommand
     private static void Unmount(UmountRequest request)
     {
         MountEntry entry = Find(request.Target);
-        uint user = (uint)getuid();
-        int daemon = AskProcess(user, entry);
+        using RunningProcess? daemon = FindDaemon((uint)getuid(), entry);
         if ((uint)geteuid() == 0)
         {
             UnmountAsRoot(entry.MountPoint, request);
@@ -102,7 +100,7 @@ internal static class UmountCommand
             UnmountAsUser(entry.MountPoint, request);
         }
 
-        if (daemon > 0 && !request.Lazy)
+        if (daemon is not null && !request.Lazy)
         {
             WaitFor(daemon, request.Verbose);
         }
@@ -132,19 +130,12 @@ internal static class UmountCommand
         };
     }
 
-    private static int AskProcess(uint user, MountEntry entry)
-    {
-        foreach (string path in ControlPath.Candidates(user, entry.DeviceNumber))
-        {
-            if (ControlClient.Ask(path, "ping", TimeSpan.FromSeconds(2)) is { } answer
-                && int.TryParse(answer.AsSpan().Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out int process))
-            {
-                return process;
-            }
-        }
-
-        return 0;
-    }
+    private static RunningProcess? FindDaemon(uint user, MountEntry entry) =>
+        ControlPath.Candidates(user, entry.DeviceNumber)
+            .Select(ControlClient.Listener)
+            .Where(process => process is not null)
+            .Select(process => RunningProcess.Open(process!.Value))
+            .FirstOrDefault();
 
     private static void UnmountAsRoot(string directory, UmountRequest request)
     {
@@ -174,34 +165,13 @@ internal static class UmountCommand
         }
     }
 
-    private static void WaitFor(int process, bool verbose)
+    private static void WaitFor(RunningProcess daemon, bool verbose)
     {
-        bool said = !verbose;
-        long start = Environment.TickCount64;
-        while (IsAlive(process))
+        if (verbose && !daemon.WaitForEnd(TimeSpan.FromMilliseconds(QuietMilliseconds)))
         {
-            if (!said && Environment.TickCount64 - start > QuietMilliseconds)
-            {
-                Console.Error.WriteLine("waiting until the daemon has closed the volume");
-                said = true;
-            }
+            Console.Error.WriteLine("waiting until the daemon has closed the volume");
+        }
 
-            Thread.Sleep(5);
-        }
-    }
-
-    /// <summary>A zombie counts as gone: its descriptors are closed, and its parent may never look.</summary>
-    private static bool IsAlive(int process)
-    {
-        try
-        {
-            string status = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/stat"));
-            int name = status.LastIndexOf(')');
-            return name < 0 || name + 2 >= status.Length || status[name + 2] is not ('Z' or 'X');
-        }
-        catch (IOException)
-        {
-            return false;
-        }
+        daemon.WaitForEnd(Timeout.InfiniteTimeSpan);
     }
 }

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text;
+using IntegrityFs.Cli.Native;
 
 namespace IntegrityFs.Cli.Daemon;
 
@@ -40,8 +41,8 @@ internal static class ControlPath
     }
 }
 
-/// <summary>Answers "status" and "sync" and "ping" of one mount: a request is one line, the answer everything until the
-/// end. Mode 0600: only the daemon's user and root.</summary>
+/// <summary>Answers "status" and "sync" of one mount: a request is one line, the answer everything until the end. Mode
+/// 0600: only the daemon's user and root.</summary>
 internal sealed class ControlServer : IDisposable
 {
     private const int LongestRequest = 256;
@@ -50,6 +51,7 @@ internal sealed class ControlServer : IDisposable
     private readonly string _path;
     private readonly Func<string, string> _answer;
     private readonly Thread _thread;
+    private readonly FileIdentity? _identity;
 
     /// <summary>Binds and starts to answer; replaces what a killed daemon left behind.</summary>
     public ControlServer(string path, Func<string, string> answer)
@@ -61,14 +63,21 @@ internal sealed class ControlServer : IDisposable
         _listener = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         _listener.Bind(new UnixDomainSocketEndPoint(path));
         File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        _identity = FileIdentity.Of(path);
         _listener.Listen(8);
         _thread = new Thread(Serve) { IsBackground = true, Name = "control" };
         _thread.Start();
     }
 
+    /// <summary>Stops. The kernel gives the number of a mount that is gone to the next one: if that has put its socket in
+    /// this one's place by now, it stays.</summary>
     public void Dispose()
     {
-        File.Delete(_path);
+        if (_identity is not null && FileIdentity.Of(_path) == _identity)
+        {
+            File.Delete(_path);
+        }
+
         _listener.Dispose();
         _thread.Join(TimeSpan.FromSeconds(2));
     }
@@ -127,6 +136,22 @@ internal sealed class ControlServer : IDisposable
 /// <summary>The other end.</summary>
 internal static class ControlClient
 {
+    private const int SolSocket = 1;
+    private const int SoPeerCredentials = 17;
+
+    /// <summary>The process that listens, as the kernel knows it (SO_PEERCRED, unix(7)): also while it answers somebody
+    /// else.</summary>
+    /// <returns>Null where nobody listens.</returns>
+    public static int? Listener(string path)
+    {
+        using Socket? socket = Connect(path);
+        Span<byte> credentials = stackalloc byte[12];
+        return socket?.GetRawSocketOption(SolSocket, SoPeerCredentials, credentials) == credentials.Length
+            && BitConverter.ToInt32(credentials) is > 0 and int process
+            ? process
+            : null;
+    }
+
     /// <summary>Sends one request and returns the whole answer; null where nobody listens.</summary>
     public static string? Ask(string path, string request, TimeSpan patience)
     {

@@ -218,11 +218,20 @@ internal sealed class MountHost : IDisposable
         return exit.CloseFailure is null ? Cause.None : Cause.System;
     }
 
-    /// <summary>The mount is gone and nobody is in the file system any more.</summary>
+    /// <summary>The mount is gone and nobody is in the file system any more. Where umount(8) waits for this to return,
+    /// whoever comes next finds the device free as well as clean.</summary>
     private void Close()
     {
         _background!.Stop();
-        _open!.Volume.Close();
+        try
+        {
+            _open!.Volume.Close();
+        }
+        finally
+        {
+            _open!.Unlocked.Device.Dispose();
+        }
+
         if (_open.Volume.Fault is { } fault)
         {
             // Nothing was written in closing: whoever looks must not read "closed in order".
@@ -266,8 +275,6 @@ internal sealed class MountHost : IDisposable
     {
         switch (request)
         {
-            case "ping":
-                return string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}\n");
             case "status":
                 return MountStatus.Describe(
                     _request, _open!.Volume.Status(), _open.Volume.Recovery, _server!.Connection, _fileSystem!.Faults, _errors, _fileSystem.IsReadOnly || IsReadOnlyForTheKernel(), _server.RequestCounts());

@@ -60,6 +60,12 @@ internal static unsafe partial class Posix
     [LibraryImport(LibC, EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int Open(string path, int flags);
 
+    [LibraryImport(LibC, EntryPoint = "syscall", SetLastError = true)]
+    public static partial long SystemCall(nint number, nint first, nint second);
+
+    [LibraryImport(LibC, EntryPoint = "poll", SetLastError = true)]
+    public static partial int Poll(PollDescriptor* descriptors, ulong count, int milliseconds);
+
     /// <summary>umount2(2); the error number, 0 where it went well.</summary>
     public static int Unmount(string target, int flags) => UnmountNative(target, flags) == 0 ? 0 : Marshal.GetLastPInvokeError();
 
@@ -83,4 +89,13 @@ internal static unsafe partial class Posix
 
     /// <summary>"No such file or directory" for 2.</summary>
     public static string Describe(int errno) => Marshal.GetPInvokeErrorMessage(errno);
+}
+
+/// <summary>struct pollfd of poll(2).</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct PollDescriptor
+{
+    public int Number;
+    public short Events;
+    public short Result;
 }
