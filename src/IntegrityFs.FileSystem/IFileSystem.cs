@@ -130,6 +130,25 @@ public enum FallocateMode
     ZeroRange = 16,
 }
 
+/// <summary>What a sync is for.</summary>
+public enum SyncKind
+{
+    /// <summary>fsync(2) or fdatasync(2) of a file.</summary>
+    File,
+
+    /// <summary>fsync(2) of a directory.</summary>
+    Directory,
+
+    /// <summary>syncfs(2).</summary>
+    FileSystem,
+}
+
+/// <summary>One sync among several.</summary>
+/// <param name="Kind">What for.</param>
+/// <param name="Inode">The file or directory; the root for the whole file system.</param>
+/// <param name="DataOnly">fdatasync(2).</param>
+public readonly record struct SyncRequest(SyncKind Kind, InodeNumber Inode, bool DataOnly);
+
 /// <summary>Receives directory entries inside <see cref="IFileSystem.ReadDirectory"/>.</summary>
 public interface IDirectorySink
 {
@@ -178,6 +197,24 @@ public interface IFileSystem
     Errno Sync(InodeNumber inode, bool dataOnly);
     Errno SyncDirectory(InodeNumber inode, bool dataOnly);
     Errno SyncFileSystem();
+
+    /// <summary>Several syncs that arrived while another one ran: each gets its answer, in order. One commit serves them
+    /// all, where the file system can do that.</summary>
+    /// <param name="requests">What is to be durable; everything done before the call.</param>
+    /// <param name="answers">As many as requests.</param>
+    void SyncTogether(ReadOnlySpan<SyncRequest> requests, Span<Errno> answers)
+    {
+        for (int i = 0; i < requests.Length; i++)
+        {
+            SyncRequest request = requests[i];
+            answers[i] = request.Kind switch
+            {
+                SyncKind.FileSystem => SyncFileSystem(),
+                SyncKind.Directory => SyncDirectory(request.Inode, request.DataOnly),
+                _ => Sync(request.Inode, request.DataOnly),
+            };
+        }
+    }
 
     /// <summary>Entries after <paramref name="cookie"/>; 0 starts with ".".</summary>
     Errno ReadDirectory(InodeNumber directory, ulong cookie, bool withAttributes, IDirectorySink sink);

@@ -126,6 +126,10 @@ public sealed partial class PosixFileSystem : IFileSystem
     /// <inheritdoc/>
     public Errno SyncFileSystem() => SyncAll(InodeNumber.Root);
 
+    /// <inheritdoc/>
+    public void SyncTogether(ReadOnlySpan<SyncRequest> requests, Span<Errno> answers) =>
+        answers.Fill(SyncAll(requests.IsEmpty ? InodeNumber.Root : requests[0].Inode));
+
     /// <summary>After a failed write every sync fails, for ever; on a mount that was read-only from the start there is
     /// nothing to do.</summary>
     private Errno SyncAll(InodeNumber inode)

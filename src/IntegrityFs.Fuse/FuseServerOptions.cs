@@ -6,12 +6,11 @@ public sealed class FuseServerOptions
     /// <summary>Largest request, bytes, that any option can ask for.</summary>
     public const int LargestTransfer = 1 << 20;
 
-    /// <summary>Threads beside <see cref="Threads"/> that serve only while others wait for a flush of the disk. Their
-    /// buffers are touched only as far as their requests are long.</summary>
-    internal const int ParkedThreads = 16;
+    /// <summary>Threads beside <see cref="Threads"/>: one takes the place of the one that waits for a flush of the disk.</summary>
+    internal const int ParkedThreads = 1;
 
-    /// <summary>Threads that read and serve requests, 2 to 16; 0 chooses twice the processors, at least 4. As many fsyncs
-    /// again as there are parked threads can wait beside them.</summary>
+    /// <summary>Threads that read and serve requests, 2 to 16; 0 chooses twice the processors, at least 4. Any number of
+    /// syncs waits beside them, with one thread.</summary>
     public int Threads { get; init; }
 
     /// <summary>Largest READ and WRITE in bytes: a multiple of 4096, from 4096 to 1 MiB.</summary>

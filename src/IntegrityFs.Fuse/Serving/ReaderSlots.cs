@@ -1,11 +1,9 @@
 namespace IntegrityFs.Fuse.Serving;
 
 /// <summary>
-/// Keeps a few threads reading requests while others wait for a flush of the disk. The readers hold a slot each; the rest
-/// of the session's threads are parked. A thread that is about to wait and finds that nobody else listens gives its slot
-/// to a parked one, and takes one again (or is parked itself) before it reads its next request. So as many callers can
-/// wait for one commit as there are threads, though only a few threads take turns when nobody waits: their buffers stay
-/// warm.
+/// Keeps the same number of threads reading requests while one waits for flushes of the disk. The readers hold a slot
+/// each; one more thread is parked. A thread that is about to wait and finds that nobody else listens gives its slot to
+/// the parked one, and takes one again (or is parked itself) before it reads its next request.
 /// <para>Cost: two interlocked additions for each request; a wake-up only where all readers would be waiting.</para>
 /// </summary>
 internal sealed class ReaderSlots

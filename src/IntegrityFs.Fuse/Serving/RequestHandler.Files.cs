@@ -81,39 +81,21 @@ internal sealed partial class RequestHandler
     private int Release(in RequestHeader header, ref BodyReader body) =>
         body.TryRead(out ReleaseIn request) ? Fail(_fs.Release(request.Handle, Inode(header.Node))) : Malformed;
 
-    private int Sync(in RequestHeader header, ref BodyReader body)
+    private int Sync(in RequestHeader header, ref BodyReader body, SyncKind kind) =>
+        body.TryRead(out FsyncIn request) ? Sync(header, kind, (request.Flags & Bits.FsyncDataOnly) != 0) : Malformed;
+
+    private int Sync(in RequestHeader header, SyncKind kind, bool dataOnly)
     {
-        if (!body.TryRead(out FsyncIn request))
+        InodeNumber inode = kind == SyncKind.FileSystem ? InodeNumber.Root : Inode(header.Node);
+        if (_session.Syncs.Add(new SyncRequest(kind, inode, dataOnly), header.Unique, _channel))
         {
-            return Malformed;
+            // A commit takes as long as the disk's flush.
+            _yielded |= !_yielded && _session.Readers.TryYield();
+            _session.Syncs.Serve();
         }
 
-        LetOthersRead();
-        return SyncAnswer(_fs.Sync(Inode(header.Node), (request.Flags & Bits.FsyncDataOnly) != 0));
+        return NoReply;
     }
-
-    private int SyncDirectory(in RequestHeader header, ref BodyReader body)
-    {
-        if (!body.TryRead(out FsyncIn request))
-        {
-            return Malformed;
-        }
-
-        LetOthersRead();
-        return SyncAnswer(_fs.SyncDirectory(Inode(header.Node), (request.Flags & Bits.FsyncDataOnly) != 0));
-    }
-
-    private int SyncFileSystem()
-    {
-        LetOthersRead();
-        return Fail(_fs.SyncFileSystem());
-    }
-
-    // A commit takes as long as the disk's flush: others may join the next one meanwhile.
-    private void LetOthersRead() => _yielded |= !_yielded && _session.Readers.TryYield();
-
-    // ENOSYS would make the kernel report success to every later fsync without asking.
-    private static int SyncAnswer(Errno error) => Fail(error == Errno.ENOSYS ? Errno.EIO : error);
 
     private int Fallocate(in RequestHeader header, ref BodyReader body)
     {

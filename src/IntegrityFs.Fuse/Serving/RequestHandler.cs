@@ -28,6 +28,7 @@ internal sealed partial class RequestHandler : IDisposable
     private readonly SessionState _session;
     private readonly IFileSystem _fs;
     private readonly int _slot;
+    private readonly IRequestChannel _channel;
     private readonly PageBuffer _request;
     private readonly ReplyBuffer _reply;
     private readonly DirectoryWriter _directory;
@@ -36,8 +37,12 @@ internal sealed partial class RequestHandler : IDisposable
     private bool _extensionsBad;
     private bool _yielded;
 
-    public RequestHandler(SessionState session, int slot)
+    /// <param name="session">What all threads share.</param>
+    /// <param name="slot">The thread's number.</param>
+    /// <param name="channel">Where requests come from: replies that are not ready at once go there.</param>
+    public RequestHandler(SessionState session, int slot, IRequestChannel channel)
     {
+        _channel = channel;
         _session = session;
         _fs = session.FileSystem;
         _slot = slot;
@@ -160,9 +165,9 @@ internal sealed partial class RequestHandler : IDisposable
         Opcode.TmpFile => CreateTemporary(header, ref body),
         Opcode.Release => Release(header, ref body),
         Opcode.Flush => Flush(header, ref body),
-        Opcode.Fsync => Sync(header, ref body),
-        Opcode.FsyncDir => SyncDirectory(header, ref body),
-        Opcode.SyncFs => SyncFileSystem(),
+        Opcode.Fsync => Sync(header, ref body, SyncKind.File),
+        Opcode.FsyncDir => Sync(header, ref body, SyncKind.Directory),
+        Opcode.SyncFs => Sync(header, SyncKind.FileSystem, false),
         Opcode.OpenDir => OpenDirectory(),
         Opcode.ReleaseDir => 0,
         Opcode.ReadDir => ReadDirectory(header, ref body, plus: false),

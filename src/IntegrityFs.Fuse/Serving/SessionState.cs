@@ -22,6 +22,9 @@ internal sealed class SessionState(IFileSystem fileSystem, FuseServerOptions opt
     /// <summary>Who reads requests, and who waits meanwhile.</summary>
     public ReaderSlots Readers { get; } = new();
 
+    /// <summary>Syncs of all callers.</summary>
+    public SyncQueue Syncs { get; } = new(fileSystem.SyncTogether, logger);
+
     public Validity EntryValidity { get; } = Validity.From(options.EntryTimeout);
 
     public Validity NegativeValidity { get; } = Validity.From(options.NegativeTimeout);

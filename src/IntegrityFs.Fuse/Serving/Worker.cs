@@ -15,7 +15,7 @@ internal sealed class Worker(SessionState session, IRequestChannel channel, int 
 {
     private const int Aborted = 103;
 
-    private readonly RequestHandler _handler = new(session, slot);
+    private readonly RequestHandler _handler = new(session, slot, channel);
 
     /// <summary>Requests so far by operation.</summary>
     public ReadOnlySpan<long> Counts => _handler.Counts;
