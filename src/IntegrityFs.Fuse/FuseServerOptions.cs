@@ -9,8 +9,8 @@ public sealed class FuseServerOptions
     /// <summary>Threads beside <see cref="Threads"/>: one takes the place of the one that waits for a flush of the disk.</summary>
     internal const int ParkedThreads = 1;
 
-    /// <summary>Threads that read and serve requests, 2 to 16; 0 chooses twice the processors, at least 4. Any number of
-    /// syncs waits beside them, with one thread.</summary>
+    /// <summary>Threads that read and serve requests, 2 to 16; 0 chooses four times the processors, 8 to 16: a read that
+    /// waits for the device keeps its thread. Any number of syncs waits beside them, with one thread.</summary>
     public int Threads { get; init; }
 
     /// <summary>Largest READ and WRITE in bytes: a multiple of 4096, from 4096 to 1 MiB.</summary>
@@ -44,7 +44,7 @@ public sealed class FuseServerOptions
     public Action? Unmounted { get; init; }
 
     internal int ThreadCount => Threads == 0
-        ? Math.Clamp(2 * Environment.ProcessorCount, 4, 16)
+        ? Math.Clamp(4 * Environment.ProcessorCount, 8, 16)
         : Threads;
 
     internal void Validate()

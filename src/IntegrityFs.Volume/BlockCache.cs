@@ -50,7 +50,7 @@ internal sealed class CachedBlock
 
 internal sealed class BlockCache(int capacity, int blockSize, Func<bool>? allowBuffer = null) : IDisposable
 {
-    private const int SlabBytes = 1 << 20;
+    private const int SlabBytes = AlignedMemory.HugePage;
     private readonly Dictionary<long, CachedBlock> _map = new(capacity);
     private readonly List<CachedBlock> _ring = new(capacity);
     private readonly Stack<CachedBlock> _spare = new();

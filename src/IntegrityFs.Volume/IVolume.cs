@@ -102,10 +102,10 @@ public interface IVolumeOperation : IDisposable
 }
 
 /// <summary>A shared scope; dispose leaves it.</summary>
-public readonly struct ReadScope(ReaderWriterLockSlim? gate) : IDisposable
+public readonly struct ReadScope(ISharedGate? gate) : IDisposable
 {
     /// <inheritdoc/>
-    public void Dispose() => gate?.ExitReadLock();
+    public void Dispose() => gate?.LeaveShared();
 }
 
 /// <summary>A block held in the cache; dispose lets go of it.</summary>

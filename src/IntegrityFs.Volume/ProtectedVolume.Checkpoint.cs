@@ -54,7 +54,7 @@ public sealed partial class ProtectedVolume
             Interlocked.Increment(ref _checkpoints);
         }
 
-        _gate.EnterWriteLock();
+        _gate.EnterExclusive();
         try
         {
             _checkpointing = false;
@@ -62,14 +62,14 @@ public sealed partial class ProtectedVolume
         }
         finally
         {
-            _gate.ExitWriteLock();
+            _gate.LeaveExclusive();
         }
     }
 
     /// <summary>Under the gate: what is pending now, and the superblock that will stand for it.</summary>
     private Span<PendingChange> BeginCheckpoint(out Superblock superblock)
     {
-        _gate.EnterWriteLock();
+        _gate.EnterExclusive();
         try
         {
             superblock = _superblock with { Tail = _pendingHead, Chain = _pendingChain.ToArray(), NextSequence = _nextSequence };
@@ -79,7 +79,7 @@ public sealed partial class ProtectedVolume
         }
         finally
         {
-            _gate.ExitWriteLock();
+            _gate.LeaveExclusive();
         }
     }
 
@@ -105,14 +105,14 @@ public sealed partial class ProtectedVolume
 
         // Before the superblocks that give the journal space up: from then on any commit may write over it, and nobody must
         // be sent there any more. Home and tree already answer the same.
-        _gate.EnterWriteLock();
+        _gate.EnterExclusive();
         try
         {
             _pending.Complete(snapshot);
         }
         finally
         {
-            _gate.ExitWriteLock();
+            _gate.LeaveExclusive();
         }
 
         WriteSuperblockPair(superblock with { Root = root });

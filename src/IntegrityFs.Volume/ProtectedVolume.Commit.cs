@@ -60,9 +60,9 @@ public sealed partial class ProtectedVolume
     /// <summary>Commits the running transaction, and waits for the one that is being committed.</summary>
     public void Commit()
     {
-        _gate.EnterReadLock();
+        _gate.EnterShared();
         ulong target = Running.Count > 0 || _runningFreed.Count > 0 ? _runningId : _runningId - 1;
-        _gate.ExitReadLock();
+        _gate.LeaveShared();
         CommitThrough(target);
     }
 
@@ -200,7 +200,7 @@ public sealed partial class ProtectedVolume
             CompleteRelease(release);
         }
 
-        _gate.EnterWriteLock();
+        _gate.EnterExclusive();
         try
         {
             FinishCommit(sequence, firstImage, images, inPlace);
@@ -212,7 +212,7 @@ public sealed partial class ProtectedVolume
         }
         finally
         {
-            _gate.ExitWriteLock();
+            _gate.LeaveExclusive();
         }
 
         Interlocked.Increment(ref _commits);
@@ -222,7 +222,7 @@ public sealed partial class ProtectedVolume
     /// <summary>The running transaction becomes the committing one, an empty one runs on.</summary>
     private ulong Freeze()
     {
-        _gate.EnterWriteLock();
+        _gate.EnterExclusive();
         try
         {
             if (_items.Length <= Running.Count)
@@ -259,7 +259,7 @@ public sealed partial class ProtectedVolume
         }
         finally
         {
-            _gate.ExitWriteLock();
+            _gate.LeaveExclusive();
         }
     }
 

@@ -116,7 +116,7 @@ public sealed partial class ProtectedVolume
         /// <summary>Takes what the cache has in exactly the version that is pending.</summary>
         private void CopyClean(ReadOnlySpan<PendingChange> run, Span<byte> staging, Span<bool> gathered)
         {
-            volume._gate.EnterReadLock();
+            volume._gate.EnterShared();
             try
             {
                 for (int i = 0; i < run.Length; i++)
@@ -126,7 +126,7 @@ public sealed partial class ProtectedVolume
             }
             finally
             {
-                volume._gate.ExitReadLock();
+                volume._gate.LeaveShared();
             }
         }
 

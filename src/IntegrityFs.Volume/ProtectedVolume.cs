@@ -30,7 +30,7 @@ public sealed partial class ProtectedVolume : IVolume, ILeaseOwner, IDisposable
     private readonly HashLanes _lanes;
     private readonly PendingMap _pending = new();
     private readonly VolumeOperation _operation;
-    private readonly ReaderWriterLockSlim _gate = new(LockRecursionPolicy.NoRecursion);
+    private readonly Gate _gate = new();
     private Superblock _superblock;
     private volatile Exception? _fault;
     private long _blocksVerified;
@@ -134,7 +134,7 @@ public sealed partial class ProtectedVolume : IVolume, ILeaseOwner, IDisposable
     /// <inheritdoc/>
     public ReadScope EnterRead()
     {
-        _gate.EnterReadLock();
+        _gate.EnterShared();
         return new ReadScope(_gate);
     }
 
@@ -151,10 +151,10 @@ public sealed partial class ProtectedVolume : IVolume, ILeaseOwner, IDisposable
                 return Errno.EROFS;
             }
 
-            _gate.EnterWriteLock();
+            _gate.EnterExclusive();
             if (allocations > _state.FreeBlocks)
             {
-                _gate.ExitWriteLock();
+                _gate.LeaveExclusive();
                 return Errno.ENOSPC;
             }
 
@@ -165,7 +165,7 @@ public sealed partial class ProtectedVolume : IVolume, ILeaseOwner, IDisposable
             }
 
             ulong full = _runningId;
-            _gate.ExitWriteLock();
+            _gate.LeaveExclusive();
             CommitThrough(full);
         }
     }
@@ -285,7 +285,7 @@ public sealed partial class ProtectedVolume : IVolume, ILeaseOwner, IDisposable
     internal void LeaveOperation()
     {
         bool full = Running.Count >= _softLimit / 2;
-        _gate.ExitWriteLock();
+        _gate.LeaveExclusive();
         if (full && _options.Deferred)
         {
             _commitWanted = true;

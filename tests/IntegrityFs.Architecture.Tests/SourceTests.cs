@@ -15,6 +15,7 @@ public sealed partial class SourceTests
         "src/IntegrityFs.Keys/SecretMemory.cs",
         "src/IntegrityFs.Integrity/HashLanes.cs",
         "src/IntegrityFs.Volume/BlockCache.cs",
+        "src/IntegrityFs.Volume/Gate.cs",
         "src/IntegrityFs.Volume/VolumeOperation.cs",
         "src/IntegrityFs.Volume/IVolume.cs",
         "src/IntegrityFs.Cli/Native",

@@ -13,7 +13,7 @@ internal sealed unsafe partial class MemoryVolume : IVolume, ILeaseOwner, IDispo
     private const byte Poison = 0xDE;
 
     private readonly MemoryVolumeOptions _options;
-    private readonly ReaderWriterLockSlim _gate = new(LockRecursionPolicy.NoRecursion);
+    private readonly SharedGate _gate = new();
     private readonly Lock _sync = new();
     private readonly Operation _operation;
     private readonly nint _raw;

@@ -18,7 +18,7 @@ internal sealed class ReplyBuffer : IDisposable
     public ReplyBuffer(int capacity)
     {
         _capacity = capacity;
-        _memory = new PageBuffer(PayloadStart + capacity);
+        _memory = new PageBuffer(PayloadStart + capacity, huge: true);
     }
 
     /// <summary>Where the payload goes.</summary>

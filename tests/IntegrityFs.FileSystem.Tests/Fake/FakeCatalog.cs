@@ -12,7 +12,7 @@ internal sealed partial class FakeCatalog : ICatalog
 {
     public const int Block = 4096;
 
-    private readonly ReaderWriterLockSlim _gate = new(LockRecursionPolicy.NoRecursion);
+    private readonly SharedGate _gate = new();
     private readonly SortedSet<ulong> _orphans = [];
 
     public FakeCatalog(Timestamp now)
