@@ -103,26 +103,10 @@ public sealed unsafe class FileDevice : IDevice
     }
 
     /// <inheritdoc/>
-    public void ReadTogether(long offset, Span<byte> head, Span<byte> tail)
+    public void ReadScatter(long offset, ReadOnlySpan<IoSegment> segments)
     {
-        DeviceGuard.Check(this, DeviceOperation.Read, offset, head.Length);
-        DeviceGuard.Check(this, DeviceOperation.Read, offset + head.Length, tail.Length);
-        fixed (byte* first = head)
-        fixed (byte* second = tail)
-        {
-            if (IsUsable((nint)first) && IsUsable((nint)second))
-            {
-                using var held = new HeldDescriptor(_handle);
-                IoVector* vectors = stackalloc IoVector[2];
-                vectors[0] = new IoVector { Address = (nint)first, Length = (nuint)head.Length };
-                vectors[1] = new IoVector { Address = (nint)second, Length = (nuint)tail.Length };
-                MoveVectors(DeviceOperation.Read, held.Number, offset, vectors, 2, (long)head.Length + tail.Length);
-                return;
-            }
-        }
-
-        Read(offset, head);
-        Read(offset + head.Length, tail);
+        DeviceGuard.Check(this, DeviceOperation.Read, offset, DeviceGuard.TotalLength(this, segments));
+        MoveSegments(DeviceOperation.Read, offset, segments);
     }
 
     /// <inheritdoc/>
@@ -139,36 +123,7 @@ public sealed unsafe class FileDevice : IDevice
     {
         DeviceGuard.CheckWritable(this, offset);
         DeviceGuard.Check(this, DeviceOperation.Write, offset, DeviceGuard.TotalLength(this, segments));
-        using var held = new HeldDescriptor(_handle);
-        IoVector* vectors = stackalloc IoVector[Math.Min(segments.Length, MaxVectors)];
-        int next = 0;
-        while (next < segments.Length)
-        {
-            int count = 0;
-            long bytes = 0;
-            while (next < segments.Length && count < MaxVectors && IsUsable(segments[next].Address)
-                && bytes + segments[next].Length <= MaxTransfer)
-            {
-                vectors[count++] = new IoVector
-                {
-                    Address = segments[next].Address,
-                    Length = (nuint)segments[next].Length,
-                };
-                bytes += segments[next++].Length;
-            }
-
-            if (count == 0)
-            {
-                // Memory that O_DIRECT would refuse, or a single huge piece.
-                IoSegment segment = segments[next++];
-                WriteOne(held.Number, offset, new ReadOnlySpan<byte>((void*)segment.Address, segment.Length));
-                offset += segment.Length;
-                continue;
-            }
-
-            MoveVectors(DeviceOperation.Write, held.Number, offset, vectors, count, bytes);
-            offset += bytes;
-        }
+        MoveSegments(DeviceOperation.Write, offset, segments);
     }
 
     /// <inheritdoc/>
@@ -303,6 +258,53 @@ public sealed unsafe class FileDevice : IDevice
             memory += done;
             offset += done;
             length -= (int)done;
+        }
+    }
+
+    /// <summary>As few calls as the kernel's limits allow.</summary>
+    private void MoveSegments(DeviceOperation operation, long offset, ReadOnlySpan<IoSegment> segments)
+    {
+        using var held = new HeldDescriptor(_handle);
+        IoVector* vectors = stackalloc IoVector[Math.Min(segments.Length, MaxVectors)];
+        int next = 0;
+        while (next < segments.Length)
+        {
+            int count = 0;
+            long bytes = 0;
+            while (next < segments.Length && count < MaxVectors && IsUsable(segments[next].Address)
+                && bytes + segments[next].Length <= MaxTransfer)
+            {
+                vectors[count++] = new IoVector
+                {
+                    Address = segments[next].Address,
+                    Length = (nuint)segments[next].Length,
+                };
+                bytes += segments[next++].Length;
+            }
+
+            if (count == 0)
+            {
+                // Memory that O_DIRECT would refuse, or a single huge piece.
+                IoSegment segment = segments[next++];
+                MoveOne(operation, held.Number, offset, segment);
+                offset += segment.Length;
+                continue;
+            }
+
+            MoveVectors(operation, held.Number, offset, vectors, count, bytes);
+            offset += bytes;
+        }
+    }
+
+    private void MoveOne(DeviceOperation operation, int descriptor, long offset, IoSegment segment)
+    {
+        if (operation == DeviceOperation.Read)
+        {
+            Read(offset, new Span<byte>((void*)segment.Address, segment.Length));
+        }
+        else
+        {
+            WriteOne(descriptor, offset, new ReadOnlySpan<byte>((void*)segment.Address, segment.Length));
         }
     }
 

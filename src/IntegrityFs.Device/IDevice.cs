@@ -2,7 +2,7 @@ using IntegrityFs.Format;
 
 namespace IntegrityFs.Device;
 
-/// <summary>A piece of caller-owned native memory for a gathered write. Address and length are multiples of
+/// <summary>A piece of caller-owned memory, which does not move, for a gathered write or a scattered read. Address and length are multiples of
 /// <see cref="IDevice.SectorSize"/>.</summary>
 public readonly record struct IoSegment(nint Address, int Length);
 
@@ -30,12 +30,15 @@ public interface IDevice : IDisposable
     /// <summary>Fills <paramref name="buffer"/> from byte <paramref name="offset"/>.</summary>
     void Read(long offset, Span<byte> buffer);
 
-    /// <summary>Fills two buffers with what lies one behind the other from byte <paramref name="offset"/> on: for a device
-    /// with system calls one call.</summary>
-    void ReadTogether(long offset, Span<byte> head, Span<byte> tail)
+    /// <summary>Fills the segments one after the other from byte <paramref name="offset"/> on: for a device with system
+    /// calls one call.</summary>
+    unsafe void ReadScatter(long offset, ReadOnlySpan<IoSegment> segments)
     {
-        Read(offset, head);
-        Read(offset + head.Length, tail);
+        foreach (IoSegment segment in segments)
+        {
+            Read(offset, new Span<byte>((void*)segment.Address, segment.Length));
+            offset += segment.Length;
+        }
     }
 
     /// <summary>Writes <paramref name="data"/> at byte <paramref name="offset"/>.</summary>

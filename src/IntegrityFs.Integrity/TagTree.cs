@@ -11,6 +11,9 @@ using IntegrityFs.Format;
 
 namespace IntegrityFs.Integrity;
 
+/// <summary>A leaf that is about to be read: which, what it must be, and when that was said.</summary>
+public readonly record struct LeafFetch(TagNode Leaf, TagEntry Expected, ulong Seen);
+
 /// <summary>The hash tree over all tags of a volume.</summary>
 public sealed partial class TagTree : IDisposable
 {
@@ -80,16 +83,14 @@ public sealed partial class TagTree : IDisposable
         Load(leaf, index, entries, seen);
     }
 
-    /// <summary>Where the leaf over <paramref name="first"/>, its first block, is not in memory: reads the leaf's slots and
-    /// the blocks behind them in one device call, so that tags are fetched together with what they protect. False where
-    /// it is in memory, absent or does not verify: then <see cref="Find(long, Span{TagEntry})"/> tells, and nothing in
-    /// <paramref name="blocks"/> may be used.</summary>
+    /// <summary>Begins to fetch the leaf over a block together with the blocks behind it: the two slots of a leaf stand
+    /// directly before them on the device.</summary>
     /// <param name="first">First block under a leaf.</param>
-    /// <param name="entries">Entries of the blocks.</param>
-    /// <param name="slots">Two blocks of scratch memory.</param>
-    /// <param name="blocks">Receives the blocks, unverified.</param>
-    public bool TryFindTogether(long first, Span<TagEntry> entries, Span<byte> slots, Span<byte> blocks)
+    /// <param name="fetch">What <see cref="TryEndFetch"/> needs.</param>
+    /// <returns>False where the leaf is in memory or absent: then <see cref="Find(long, Span{TagEntry})"/> tells.</returns>
+    public bool TryBeginFetch(long first, out LeafFetch fetch)
     {
+        fetch = default;
         TagNode leaf = _geometry.LeafOf(first);
         ulong seen;
         lock (_lock)
@@ -102,24 +103,19 @@ public sealed partial class TagTree : IDisposable
             seen = _changes;
         }
 
-        TagEntry expected = ExpectedEntry(leaf, seen);
-        if (expected.IsAbsent || expected.Kind > 1)
-        {
-            return false;
-        }
+        fetch = new LeafFetch(leaf, ExpectedEntry(leaf, seen), seen);
+        return !fetch.Expected.IsAbsent && fetch.Expected.Kind <= 1;
+    }
 
-        try
-        {
-            _device.ReadTogether(_geometry.NodeOffset(leaf, 0, 0), slots, blocks);
-        }
-        catch (DeviceException)
-        {
-            // The ordinary way says which of them cannot be read.
-            return false;
-        }
-
-        ReadOnlySpan<byte> bytes = slots.Slice(expected.Kind * _geometry.BlockSize, _geometry.BlockSize);
-        if (_authenticators.Current.TagOfNode(leaf, expected.Version, bytes) != expected.Tag && !VerifyNothing)
+    /// <summary>Verifies a leaf that the caller has read, and copies the entries of its first blocks.</summary>
+    /// <param name="fetch">From <see cref="TryBeginFetch"/>, before the read.</param>
+    /// <param name="slots">Both slots, as they stand before the leaf's blocks.</param>
+    /// <param name="entries">No more than lie under it.</param>
+    /// <returns>False where it does not verify: then <see cref="Find(long, Span{TagEntry})"/> tells.</returns>
+    public bool TryEndFetch(in LeafFetch fetch, ReadOnlySpan<byte> slots, Span<TagEntry> entries)
+    {
+        ReadOnlySpan<byte> bytes = slots.Slice(fetch.Expected.Kind * _geometry.BlockSize, _geometry.BlockSize);
+        if (_authenticators.Current.TagOfNode(fetch.Leaf, fetch.Expected.Version, bytes) != fetch.Expected.Tag && !VerifyNothing)
         {
             return false;
         }
@@ -127,11 +123,11 @@ public sealed partial class TagTree : IDisposable
         CopyEntries(bytes, 0, entries);
         lock (_lock)
         {
-            if (MayKeep(leaf, seen) && !_cache.TryGet(leaf.Key, out _))
+            if (MayKeep(fetch.Leaf, fetch.Seen) && !_cache.TryGet(fetch.Leaf.Key, out _))
             {
                 int rented = _cache.Rent();
                 bytes.CopyTo(_cache.Buffer(rented));
-                _cache.Insert(leaf.Key, rented);
+                _cache.Insert(fetch.Leaf.Key, rented);
             }
         }
 

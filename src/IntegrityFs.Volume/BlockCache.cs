@@ -110,6 +110,24 @@ internal sealed class BlockCache(int capacity, int blockSize, Func<bool>? allowB
         }
     }
 
+    /// <summary>How many blocks, from <paramref name="first"/> on and at most <paramref name="count"/>, are not in
+    /// memory, at this moment.</summary>
+    public int CountAbsent(long first, int count)
+    {
+        lock (_lock)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                if (_map.ContainsKey(first + i))
+                {
+                    return i;
+                }
+            }
+        }
+
+        return count;
+    }
+
     /// <summary>Copies a block's content where it is cached.</summary>
     public bool TryCopy(long number, Span<byte> destination)
     {

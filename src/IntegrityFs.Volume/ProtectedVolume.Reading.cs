@@ -1,9 +1,8 @@
 // Promise: no byte leaves here that was not verified against its entry, in the pending map or the tag tree. On a mismatch
 // the block is read once more before it is declared bad. Bulk reads go straight into the caller's memory, then are
 // verified there; a caller that gets an exception must not use the memory.
-// Cost of ReadData: for each stretch of neighbours one device read, which brings the tags along where they are not in
-// memory and stand before the stretch, and one HMAC per block; no copy (one where the cache
-// has the block), no allocation.
+// Cost of ReadData: what is in no cache by ProtectedVolume.Bulk.cs; else for each stretch of neighbours one device read, and
+// one HMAC per block; no copy (one where the cache has the block), no allocation.
 using IntegrityFs.Device;
 using IntegrityFs.Format;
 using IntegrityFs.Integrity;
@@ -50,6 +49,13 @@ public sealed partial class ProtectedVolume
         while (done < run.Count)
         {
             long block = run.First.Value + done;
+            int bulk = ReadBulk(block, run.Count - done, destination[(done * BlockSize)..]);
+            if (bulk > 0)
+            {
+                done += bulk;
+                continue;
+            }
+
             int stretch = (int)Math.Min(Math.Min(run.Count - done, BlocksPerRead), _geometry.ContiguousFrom(block));
             if (neighbours && !_cache.Contains(block) && TryLoadAround(block, BlockPurpose.Data, out CachedBlock? together))
             {
@@ -138,7 +144,7 @@ public sealed partial class ProtectedVolume
         Span<TagEntry> entries = stackalloc TagEntry[count];
         Span<bool> home = stackalloc bool[count];
         bool anyHome = false;
-        int unknown = 0;
+        bool anyUnknown = false;
         for (int i = 0; i < count; i++)
         {
             Span<byte> target = destination.Slice(i * BlockSize, BlockSize);
@@ -164,7 +170,7 @@ public sealed partial class ProtectedVolume
             }
 
             home[i] = anyHome = true;
-            unknown++;
+            anyUnknown = true;
             entries[i] = TagEntry.Absent;
         }
 
@@ -175,13 +181,12 @@ public sealed partial class ProtectedVolume
 
         try
         {
-            bool together = unknown == count && count >= BlocksAround && TryReadTogether(first, destination, entries);
-            if (unknown > 0 && !together)
+            if (anyUnknown)
             {
                 FillFromTree(first, entries, home);
             }
 
-            ReadHome(first, destination, entries, home, together);
+            ReadHome(first, destination, entries, home);
         }
         catch (IntegrityException) when (_options.ZeroOnMismatch)
         {
@@ -193,20 +198,6 @@ public sealed partial class ProtectedVolume
                     ReadOne(first + i, destination.Slice(i * BlockSize, BlockSize));
                 }
             }
-        }
-    }
-
-    /// <summary>Tags and blocks in one device read, where the leaf is not in memory and stands directly before them.</summary>
-    private bool TryReadTogether(long first, Span<byte> destination, Span<TagEntry> entries)
-    {
-        AlignedMemory memory = RentWindow();
-        try
-        {
-            return _tree.TryFindTogether(first, entries, memory.Span[..(2 * BlockSize)], destination);
-        }
-        finally
-        {
-            ReturnWindow(memory);
         }
     }
 
@@ -223,7 +214,7 @@ public sealed partial class ProtectedVolume
         }
     }
 
-    private void ReadHome(long first, Span<byte> destination, ReadOnlySpan<TagEntry> entries, ReadOnlySpan<bool> home, bool isRead)
+    private void ReadHome(long first, Span<byte> destination, ReadOnlySpan<TagEntry> entries, ReadOnlySpan<bool> home)
     {
         int start = 0;
         while (start < entries.Length)
@@ -240,21 +231,23 @@ public sealed partial class ProtectedVolume
                 end++;
             }
 
-            if (!isRead)
-            {
-                _device.Read(_geometry.BlockOffset(first + start), destination[(start * BlockSize)..(end * BlockSize)]);
-            }
-
-            for (int i = start; i < end; i++)
-            {
-                Span<byte> target = destination.Slice(i * BlockSize, BlockSize);
-                if (!Verify(first + i, BlockPurpose.Data, entries[i], target))
-                {
-                    ReadOne(first + i, target);
-                }
-            }
-
+            Span<byte> run = destination[(start * BlockSize)..(end * BlockSize)];
+            _device.Read(_geometry.BlockOffset(first + start), run);
+            VerifyRun(first + start, entries[start..end], run);
             start = end;
+        }
+    }
+
+    /// <summary>Verifies neighbours that have been read; what does not fit is read once more on its own.</summary>
+    private void VerifyRun(long first, ReadOnlySpan<TagEntry> entries, Span<byte> content)
+    {
+        for (int i = 0; i < entries.Length; i++)
+        {
+            Span<byte> target = content.Slice(i * BlockSize, BlockSize);
+            if (!Verify(first + i, BlockPurpose.Data, entries[i], target))
+            {
+                ReadOne(first + i, target);
+            }
         }
     }
 

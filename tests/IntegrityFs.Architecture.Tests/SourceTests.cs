@@ -16,6 +16,7 @@ public sealed partial class SourceTests
         "src/IntegrityFs.Integrity/HashLanes.cs",
         "src/IntegrityFs.Volume/BlockCache.cs",
         "src/IntegrityFs.Volume/Gate.cs",
+        "src/IntegrityFs.Volume/ProtectedVolume.Bulk.cs",
         "src/IntegrityFs.Volume/VolumeOperation.cs",
         "src/IntegrityFs.Volume/IVolume.cs",
         "src/IntegrityFs.Cli/Native",

@@ -48,21 +48,29 @@ public sealed class FileDeviceTests : IDisposable
     [InlineData(true, 0)]
     [InlineData(true, 512)]
     [InlineData(false, 0)]
-    public void Two_buffers_are_filled_with_what_lies_one_behind_the_other(bool direct, int misaligned)
+    public void Segments_are_filled_with_what_lies_one_behind_the_other(bool direct, int misaligned)
     {
         string path = _directory.Image(Size);
         byte[] data = Pattern(40 * 4096, 3);
         using FileDevice device = Open(path, direct: direct);
         device.Write(4096, data);
         using var memory = new AlignedMemory(64 * 4096);
-        Span<byte> head = memory.Span.Slice(misaligned / device.SectorSize * device.SectorSize, 2 * 4096);
-        Span<byte> tail = memory.Span.Slice(8 * 4096, 38 * 4096);
-        device.ReadTogether(4096, head, tail);
-        Assert.True(data.AsSpan(0, head.Length).SequenceEqual(head));
-        Assert.True(data.AsSpan(head.Length).SequenceEqual(tail));
-        var beyond = new AlignedMemory(4096);
-        Assert.Throws<DeviceException>(() => device.ReadTogether(Size - 4096, beyond.Span, beyond.Span));
-        beyond.Dispose();
+        int shift = misaligned / device.SectorSize * device.SectorSize;
+        IoSegment[] segments =
+        [
+            new(memory.Address + shift, 2 * 4096),
+            new(memory.Address + (50 * 4096), 4096),
+            new(memory.Address + (8 * 4096), 37 * 4096),
+        ];
+        device.ReadScatter(4096, segments);
+        int from = 0;
+        foreach (IoSegment segment in segments)
+        {
+            Assert.True(data.AsSpan(from, segment.Length).SequenceEqual(memory.Span.Slice((int)(segment.Address - memory.Address), segment.Length)));
+            from += segment.Length;
+        }
+
+        Assert.Throws<DeviceException>(() => device.ReadScatter(Size - 4096, [segments[1], segments[1]]));
     }
 
     [Theory]
