@@ -1,5 +1,6 @@
 using System.Globalization;
 using IntegrityFs.FileSystem;
+using IntegrityFs.Integrity;
 using IntegrityFs.Volume;
 
 namespace IntegrityFs.Cli;
@@ -177,6 +178,9 @@ internal static class MountOptionParser
                 return true;
             case "verify":
                 options.Verify = Choose(name, value, ("read", VerifyMode.Read), ("full", VerifyMode.Full));
+                return true;
+            case "hash":
+                options.Hash = Choose(name, value, ("auto", HashEngine.Auto), ("openssl", HashEngine.OpenSsl));
                 return true;
             case "log":
                 options.LogFile = NotEmpty(name, value);

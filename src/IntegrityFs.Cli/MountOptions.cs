@@ -1,4 +1,5 @@
 using IntegrityFs.FileSystem;
+using IntegrityFs.Integrity;
 using IntegrityFs.Volume;
 
 namespace IntegrityFs.Cli;
@@ -72,6 +73,9 @@ internal sealed class MountOptions
 
     /// <summary>Threads that hash; 0 is one per processor.</summary>
     public int HashLanes { get; set; }
+
+    /// <summary>By what tags of many blocks are computed.</summary>
+    public HashEngine Hash { get; set; }
 
     /// <summary>The kernel writes back later (trades order for speed).</summary>
     public bool WriteBack { get; set; }

@@ -1,5 +1,6 @@
 // Promise: tags of many blocks in parallel; with one lane everything runs on the caller, in order, for determinism.
-// Cost: one wake-up per lane and batch; blocks are handed out 16 at a time.
+// Cost: one wake-up per lane and batch; blocks are handed out 32 at a time, so few that a wake-up would not pay stay with the
+// caller.
 using IntegrityFs.Format;
 
 namespace IntegrityFs.Integrity;
@@ -16,14 +17,17 @@ public struct TagWork
     /// <summary>Number of the block.</summary>
     public long Block;
 
-    /// <summary>Set by <see cref="HashLanes.TagAll"/>.</summary>
+    /// <summary>Version of the block: the transaction that writes it.</summary>
+    public ulong Version;
+
+    /// <summary>The result.</summary>
     public Tag Tag;
 }
 
 /// <summary>Computes tags on several lanes.</summary>
-public sealed unsafe class HashLanes(AuthenticatorPool authenticators, int blockSize, int lanes) : IDisposable, ILaneWork
+public sealed class HashLanes(AuthenticatorPool authenticators, int blockSize, int lanes) : IDisposable, ILaneWork
 {
-    private const int Chunk = 16;
+    private const int Chunk = 32;
     private readonly WorkLanes _lanes = new(lanes, "integrityfs-hash");
     private TagWork[] _work = [];
     private int _count;
@@ -55,12 +59,13 @@ public sealed unsafe class HashLanes(AuthenticatorPool authenticators, int block
                 return;
             }
 
-            int end = Math.Min(first + Chunk, _count);
-            for (int i = first; i < end; i++)
+            Span<TagWork> part = _work.AsSpan(first, Math.Min(Chunk, _count - first));
+            foreach (ref TagWork item in part)
             {
-                ref TagWork item = ref _work[i];
-                item.Tag = authenticator.TagOfBlock(item.Purpose, item.Block, _version, new ReadOnlySpan<byte>((void*)item.Content, blockSize));
+                item.Version = _version;
             }
+
+            authenticator.TagBlocks(part, blockSize);
         }
     }
 }

@@ -43,7 +43,7 @@ public sealed partial class ProtectedVolume
     private static ProtectedVolume OpenAs(Guid uuid, IDevice device, ReadOnlySpan<byte> masterKey, VolumeOptions options)
     {
         var keys = new SubKeys(masterKey, uuid);
-        var authenticators = new AuthenticatorPool(keys);
+        var authenticators = new AuthenticatorPool(keys, options.HashEngine);
         var superblocks = new SuperblockStore(device, authenticators);
         ProtectedVolume? volume = null;
         try

@@ -238,19 +238,6 @@ public sealed partial class ProtectedVolume
         }
     }
 
-    /// <summary>Verifies neighbours that have been read; what does not fit is read once more on its own.</summary>
-    private void VerifyRun(long first, ReadOnlySpan<TagEntry> entries, Span<byte> content)
-    {
-        for (int i = 0; i < entries.Length; i++)
-        {
-            Span<byte> target = content.Slice(i * BlockSize, BlockSize);
-            if (!Verify(first + i, BlockPurpose.Data, entries[i], target))
-            {
-                ReadOne(first + i, target);
-            }
-        }
-    }
-
     /// <summary>Reads one data block with the second look and the policy for mismatches.</summary>
     private void ReadOne(long block, Span<byte> target)
     {
@@ -300,18 +287,6 @@ public sealed partial class ProtectedVolume
 
     [LoggerMessage(8, LogLevel.Error, "block {Block} reads as zeros because of errors=zero: {Reason}; fsck names its file")]
     private static partial void LogZeroed(ILogger logger, long block, string reason);
-
-    private bool Verify(long block, BlockPurpose purpose, TagEntry entry, ReadOnlySpan<byte> content)
-    {
-        Interlocked.Increment(ref _blocksVerified);
-        if ((Mutations & Mutation.VerifyNothing) != 0)
-        {
-            return true;
-        }
-
-        return !entry.IsAbsent && entry.Kind == (byte)purpose
-            && _authenticators.Current.TagOfBlock(purpose, block, entry.Version, content) == entry.Tag;
-    }
 
     private void Mismatch(long block, BlockPurpose purpose, string what)
     {

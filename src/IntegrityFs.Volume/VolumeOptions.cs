@@ -26,6 +26,9 @@ public sealed class VolumeOptions
     /// <summary>Threads that compute tags in a commit; 1 computes on the caller.</summary>
     public int HashLanes { get; init; } = 1;
 
+    /// <summary>By what tags of many blocks are computed.</summary>
+    public HashEngine HashEngine { get; init; }
+
     /// <summary>True where host threads run <see cref="ProtectedVolume.RunBackground"/>: commits by time and checkpoints
     /// are theirs. False: everything happens in the calls, deterministically.</summary>
     public bool Deferred { get; init; }

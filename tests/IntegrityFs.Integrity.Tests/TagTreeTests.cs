@@ -157,7 +157,7 @@ public sealed class TagTreeTests : IDisposable
     }
 
     [Fact]
-    public void Tags_that_are_not_in_memory_come_in_one_read_with_their_blocks_and_stay()
+    public void A_leaf_that_was_read_with_its_blocks_is_verified_and_stays()
     {
         TagEntry root;
         using (TagTree tree = Open(TagEntry.Absent))
@@ -165,27 +165,39 @@ public sealed class TagTreeTests : IDisposable
             root = tree.Apply([(128, Entry(1, 128)), (130, Entry(1, 130))], 1);
         }
 
-        for (int i = 0; i < 3; i++)
-        {
-            _device.Slice(_geometry.BlockOffset(128 + i), 4096).Fill((byte)(0x40 + i));
-        }
-
-        using var slots = new AlignedMemory(2 * 4096);
-        using var blocks = new AlignedMemory(3 * 4096);
+        long place = _geometry.NodeOffset(_geometry.LeafOf(128), 0, 0);
+        Assert.Equal(_geometry.BlockOffset(128) - (2 * 4096), place);
+        Span<byte> slots = _device.Slice(place, 2 * 4096);
         var entries = new TagEntry[3];
         using (TagTree tree = Open(root))
         {
-            Assert.False(tree.TryFindTogether(129, entries, slots.Span, blocks.Span), "129 is not the first block under its leaf");
-            Assert.True(tree.TryFindTogether(128, entries, slots.Span, blocks.Span));
+            Assert.False(tree.TryBeginFetch(129, out _), "129 is not the first block under its leaf");
+            Assert.True(tree.TryBeginFetch(128, out LeafFetch fetch));
+            Assert.True(tree.TryEndFetch(fetch, slots, entries));
             Assert.Equal([Entry(1, 128), TagEntry.Absent, Entry(1, 130)], entries);
-            Assert.Equal(0x42, blocks.Span[(2 * 4096) + 7]);
-            Assert.False(tree.TryFindTogether(128, entries, slots.Span, blocks.Span), "the leaf is in memory now");
+            Assert.False(tree.TryBeginFetch(128, out _), "the leaf is in memory now");
         }
 
-        _device.Slice(_geometry.NodeOffset(_geometry.LeafOf(128), 0, 0), 4096)[9] ^= 1;
+        slots[9] ^= 1;
         using TagTree damaged = Open(root);
-        Assert.False(damaged.TryFindTogether(128, entries, slots.Span, blocks.Span));
+        Assert.True(damaged.TryBeginFetch(128, out LeafFetch bad));
+        Assert.False(damaged.TryEndFetch(bad, slots, entries));
         Assert.Throws<IntegrityException>(() => damaged.Find(128));
+    }
+
+    [Fact]
+    public void A_leaf_that_changed_since_its_fetch_began_does_not_hide_the_new_one()
+    {
+        using TagTree tree = Open(TagEntry.Absent);
+        TagEntry root = tree.Apply([(128, Entry(1, 128))], 1);
+        using TagTree again = Open(root);
+        var entries = new TagEntry[1];
+        Assert.True(again.TryBeginFetch(128, out LeafFetch fetch));
+        byte[] older = _device.Slice(_geometry.NodeOffset(_geometry.LeafOf(128), 0, 0), 2 * 4096).ToArray();
+        again.Apply([(128, Entry(2, 128))], 2);
+        Assert.True(again.TryEndFetch(fetch, older, entries), "what was fetched was authentic when the fetch began");
+        Assert.Equal(Entry(1, 128), entries[0]);
+        Assert.Equal(Entry(2, 128), again.Find(128));
     }
 
     [Theory]

@@ -24,6 +24,7 @@ internal static class MountCommand
           cache=SIZE               memory for verified blocks (128M)
           writeback                let the kernel collect small writes (gives up their order in a crash)
           threads=N, hash-threads=N   serving and hashing threads
+          hash=auto|openssl        compute tags of many blocks with libipsec-mb1 where it is installed, or never (auto)
           allow_other, noallow_other  other users may enter (default for root)
           fusetype=auto|fuse|fuseblk  kernel type (fuseblk for root)
           log=FILE, debug          where and how much the daemon logs (the system's log)

@@ -104,6 +104,7 @@ internal sealed class MountHost : IDisposable
             ReadOnly = readOnly,
             CacheBytes = Options.CacheBytes,
             HashLanes = Options.HashLanes == 0 ? Math.Clamp(Environment.ProcessorCount, 1, 8) : Options.HashLanes,
+            HashEngine = Options.Hash,
             Deferred = true,
             CommitInterval = TimeSpan.FromSeconds(Options.CommitSeconds),
             DataMode = Options.Data,

@@ -2,6 +2,7 @@ using System.Globalization;
 using IntegrityFs.Cli.Logging;
 using IntegrityFs.FileSystem;
 using IntegrityFs.Fuse;
+using IntegrityFs.Integrity;
 using IntegrityFs.Volume;
 
 namespace IntegrityFs.Cli.Daemon;
@@ -29,6 +30,7 @@ internal static class MountStatus
         json.WriteString("verify", request.Options.Verify.ToString().ToLowerInvariant());
         json.WriteNumber("commitSeconds", request.Options.CommitSeconds);
         json.WriteString("hashRateClass", HashRateClass());
+        json.WriteString("hashEngine", HashEngines.NameOf(request.Options.Hash));
         json.WriteNumber("blockSize", volume.BlockSize);
         json.WriteNumber("totalBlocks", volume.TotalBlocks);
         json.WriteNumber("freeBlocks", volume.FreeBlocks);
