@@ -43,6 +43,11 @@ internal sealed partial class MemoryFileSystem(bool keepContent) : IFileSystem
         lock (_tree)
         {
             attributes = default;
+            if (name.SequenceEqual("."u8))
+            {
+                return GetAttributes(parent, out attributes);
+            }
+
             if (!TryDirectory(parent, out Directory? directory))
             {
                 return Errno.ENOTDIR;

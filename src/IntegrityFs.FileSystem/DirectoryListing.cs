@@ -1,6 +1,7 @@
 // Promise: an entry that is there throughout a listing is seen exactly once, whatever comes and goes meanwhile. Position 0 is
 // ".", 1 is "..", and 2 + c is the catalog's position c. An inode that cannot be read does not end the listing: its name is
-// given without attributes, and the failure is reported after the scope is left.
+// given without attributes, and the failure is reported after the scope is left. An entry with attributes that the caller
+// took is counted as a lookup, inside the scope; "." and ".." are not.
 using IntegrityFs.Catalog;
 using IntegrityFs.Format;
 
@@ -33,12 +34,12 @@ internal sealed class DirectoryListing(FileSystemContext context)
             }
 
             feeder.Start(sink, withAttributes);
-            if (cookie < AfterDot && !feeder.Offer("."u8, inode, ModeBits.DirectoryType(ModeBits.Directory), AfterDot))
+            if (cookie < AfterDot && !feeder.Offer("."u8, inode, ModeBits.DirectoryType(ModeBits.Directory), AfterDot, out _))
             {
                 return Errno.OK;
             }
 
-            if (cookie < AfterDotDot && !feeder.Offer(".."u8, ParentOf(inode, record), ModeBits.DirectoryType(ModeBits.Directory), AfterDotDot))
+            if (cookie < AfterDotDot && !feeder.Offer(".."u8, ParentOf(inode, record), ModeBits.DirectoryType(ModeBits.Directory), AfterDotDot, out _))
             {
                 return Errno.OK;
             }
@@ -80,9 +81,19 @@ internal sealed class DirectoryListing(FileSystemContext context)
             Failure = null;
         }
 
-        public bool Visit(ReadOnlySpan<byte> name, Dentry entry, ulong cookie) => Offer(name, entry.Inode, entry.Type, cookie + AfterDotDot);
+        public bool Visit(ReadOnlySpan<byte> name, Dentry entry, ulong cookie)
+        {
+            bool taken = Offer(name, entry.Inode, entry.Type, cookie + AfterDotDot, out bool known);
+            if (taken && known)
+            {
+                context.Holds.TryKnow(entry.Inode);
+            }
 
-        public bool Offer(ReadOnlySpan<byte> name, InodeNumber inode, byte type, ulong nextCookie)
+            return taken;
+        }
+
+        /// <summary><paramref name="known"/>: it goes with its attributes.</summary>
+        public bool Offer(ReadOnlySpan<byte> name, InodeNumber inode, byte type, ulong nextCookie, out bool known)
         {
             Attributes attributes = default;
             if (_withAttributes)
@@ -90,6 +101,7 @@ internal sealed class DirectoryListing(FileSystemContext context)
                 Read(inode, out attributes);
             }
 
+            known = attributes.Mode != 0;
             return _sink!.Add(name, inode, type, nextCookie, attributes);
         }
 

@@ -7,7 +7,7 @@ using IntegrityFs.Format;
 namespace IntegrityFs.FileSystem;
 
 /// <summary>open(2), read(2), write(2), fallocate(2), lseek(2).</summary>
-internal sealed class FileContent(FileSystemContext context, AttributeChanges attributeChanges)
+internal sealed class FileContent(FileSystemContext context, AttributeChanges attributeChanges, Orphans orphans)
 {
     private readonly ICatalog _catalog = context.Catalog;
 
@@ -20,7 +20,7 @@ internal sealed class FileContent(FileSystemContext context, AttributeChanges at
             return error;
         }
 
-        if (!context.Open.TryOpen(inode))
+        if (!context.Holds.TryOpen(inode))
         {
             return Errno.ENOENT;
         }
@@ -41,7 +41,7 @@ internal sealed class FileContent(FileSystemContext context, AttributeChanges at
         {
             if (!done)
             {
-                context.Open.TryClose(inode, out _);
+                orphans.Close(inode);
             }
         }
 

@@ -1,5 +1,5 @@
 // Promise: a handle carries all that it stands for, so that opening allocates nothing and no table of handles can leak.
-// How many handles an inode has is counted in OpenInodes; what a handle permits is written in its number, beside 48 bits
+// How many handles an inode has is counted in InodeHolds; what a handle permits is written in its number, beside 48 bits
 // of the inode, so that a handle never passes for another file's.
 using IntegrityFs.Format;
 

@@ -1,7 +1,7 @@
 // Promise: what every family of operations shares, and nothing that one of them could do alone: the catalog, the clock, the
-// table of open inodes, and how a record becomes attributes.
+// table of who holds which inode, and how a record becomes attributes.
 //
-// Order of locks: a scope of the catalog, then the lock of OpenInodes. Reports about failures are made outside both.
+// Order of locks: a scope of the catalog, then a lock of InodeHolds. Reports about failures are made outside both.
 using IntegrityFs.Catalog;
 using IntegrityFs.Format;
 
@@ -18,7 +18,7 @@ internal sealed class FileSystemContext(ICatalog catalog, TimeProvider clock, bo
 
     public ICatalog Catalog { get; } = catalog;
 
-    public OpenInodes Open { get; } = new();
+    public InodeHolds Holds { get; } = new();
 
     public bool ApplyUmask { get; } = applyUmask;
 

@@ -154,7 +154,8 @@ public interface IDirectorySink
 {
     /// <summary>One entry ("." and ".." come first). <paramref name="attributes"/> is filled where they were asked for
     /// (Mode is 0 where the inode could not be read). <paramref name="type"/> is DT_*. False refuses the entry and ends
-    /// the listing.</summary>
+    /// the listing. An entry that was taken with its attributes, and is neither "." nor "..", counts as a lookup, also where
+    /// the listing then fails.</summary>
     bool Add(ReadOnlySpan<byte> name, InodeNumber inode, byte type, ulong nextCookie, in Attributes attributes);
 }
 
@@ -164,12 +165,17 @@ public interface IDirectorySink
 /// once with block, inode and path, and counted). Permission checks are the kernel's (default_permissions). Names are
 /// byte strings; ENAMETOOLONG above 255. Everything a call changes is one atomic operation, but a write may split at
 /// block boundaries.</para>
+/// <para>Each inode has a lookup count: Lookup, Symlink, MakeNode, MakeDirectory, Link, Create and CreateTemporary, where they
+/// answer OK, and each entry of a listing with attributes add one to it; <see cref="Forget"/> takes back. An inode without a
+/// name stays, readable and writable, while its count is above 0 or a handle is open; then it is destroyed.</para>
 /// </summary>
 public interface IFileSystem
 {
+    /// <summary>"." names <paramref name="parent"/> itself, whatever it is; ".." is not in a removed directory.</summary>
     Errno Lookup(InodeNumber parent, ReadOnlySpan<byte> name, out Attributes attributes);
 
-    /// <summary>The kernel holds no more references to an inode: an orphan that is not open is destroyed.</summary>
+    /// <summary>Takes <paramref name="count"/> lookups of an inode back, or as many as there are (ulong.MaxValue: all). Of
+    /// the root nothing is counted.</summary>
     void Forget(InodeNumber inode, ulong count);
     Errno GetAttributes(InodeNumber inode, out Attributes attributes);
     Errno SetAttributes(in Caller caller, InodeNumber inode, in AttributeChange change, out Attributes attributes);

@@ -7,7 +7,7 @@ using IntegrityFs.Format;
 namespace IntegrityFs.FileSystem;
 
 /// <summary>unlink(2), rmdir(2), link(2).</summary>
-internal sealed class Linking(FileSystemContext context)
+internal sealed class Linking(FileSystemContext context, Orphans orphans)
 {
     private readonly ICatalog _catalog = context.Catalog;
 
@@ -32,20 +32,39 @@ internal sealed class Linking(FileSystemContext context)
             return error;
         }
 
-        error = _catalog.BeginWrite(4, out CatalogOperation operation);
-        if (error != Errno.OK)
+        // The answer's lookup is counted first: so nobody can take a nameless inode away while it gets its name.
+        if (!context.Holds.TryKnow(inode))
         {
-            return error;
+            return Errno.ENOENT;
         }
 
-        using (operation)
+        bool done = false;
+        try
         {
-            return AddLink(operation, inode, newParent, newName, out attributes);
+            error = _catalog.BeginWrite(4, out CatalogOperation operation);
+            if (error == Errno.OK)
+            {
+                using (operation)
+                {
+                    error = AddLink(operation, inode, newParent, newName, out attributes);
+                }
+            }
+
+            done = error == Errno.OK;
         }
+        finally
+        {
+            if (!done)
+            {
+                orphans.Forget(inode, 1);
+            }
+        }
+
+        return error;
     }
 
     /// <summary>Inside an operation: one name less for an inode; with the last it becomes an orphan. The caller tells
-    /// <see cref="OpenInodes"/> after Complete where the result is true.</summary>
+    /// <see cref="InodeHolds"/> after Complete where the result is true.</summary>
     public static bool DropLink(CatalogOperation operation, InodeNumber inode, ref InodeRecord record, Timestamp now)
     {
         bool isDirectory = ModeBits.IsDirectory(record.Mode);
@@ -73,14 +92,24 @@ internal sealed class Linking(FileSystemContext context)
             return error;
         }
 
+        InodeNumber unheld;
         using (operation)
         {
-            return RemoveWithin(operation, parent, name, wantsDirectory);
+            error = RemoveWithin(operation, parent, name, wantsDirectory, out unheld);
         }
+
+        if (unheld != InodeNumber.None)
+        {
+            orphans.Destroy(unheld);
+        }
+
+        return error;
     }
 
-    private Errno RemoveWithin(CatalogOperation operation, InodeNumber parent, ReadOnlySpan<byte> name, bool wantsDirectory)
+    /// <summary><paramref name="unheld"/>: lost its last name, and nobody holds it.</summary>
+    private Errno RemoveWithin(CatalogOperation operation, InodeNumber parent, ReadOnlySpan<byte> name, bool wantsDirectory, out InodeNumber unheld)
     {
+        unheld = InodeNumber.None;
         Errno error = context.GetDirectory(parent, out InodeRecord directory);
         if (error != Errno.OK)
         {
@@ -122,9 +151,9 @@ internal sealed class Linking(FileSystemContext context)
         operation.PutInode(parent, directory);
         bool orphaned = DropLink(operation, entry.Inode, ref record, now);
         operation.Complete();
-        if (orphaned)
+        if (orphaned && context.Holds.Orphaned(entry.Inode, linkable: false))
         {
-            context.Open.Orphaned(entry.Inode, linkable: false);
+            unheld = entry.Inode;
         }
 
         return Errno.OK;
@@ -146,7 +175,7 @@ internal sealed class Linking(FileSystemContext context)
 
         // A name that is there is the first objection, as in link(2) on the kernel's own file systems.
         bool wasNameless = record.Links == 0;
-        if (ModeBits.IsDirectory(record.Mode) || (wasNameless && !context.Open.IsLinkable(inode)))
+        if (ModeBits.IsDirectory(record.Mode) || (wasNameless && !context.Holds.IsLinkable(inode)))
         {
             return _catalog.TryLookup(newParent, newName, out _) ? Errno.EEXIST : wasNameless ? Errno.ENOENT : Errno.EPERM;
         }
@@ -178,7 +207,7 @@ internal sealed class Linking(FileSystemContext context)
         operation.Complete();
         if (wasNameless)
         {
-            context.Open.Named(inode);
+            context.Holds.Named(inode);
         }
 
         context.Fill(inode, record, out attributes);

@@ -1,4 +1,6 @@
-// Promise: these requests change nothing and, except for a symlink's text, copy nothing; they allocate nothing.
+// Promise: these requests change nothing and, except for a symlink's text, copy nothing; they allocate nothing for each request.
+// A lookup is counted inside the scope that found the inode. "." names the inode that is asked, whatever it is: so a program
+// that kept a file handle (NFS) finds an inode again that the kernel has forgotten. A removed directory has no "..".
 using IntegrityFs.Catalog;
 using IntegrityFs.Format;
 
@@ -22,20 +24,25 @@ internal sealed class Lookups(FileSystemContext context)
         }
 
         using CatalogReadScope scope = _catalog.EnterRead();
+        if (NameRules.IsDot(name))
+        {
+            return _catalog.TryGetInode(parent, out InodeRecord self) ? Answer(parent, self, out attributes) : Errno.ENOENT;
+        }
+
         error = context.GetDirectory(parent, out InodeRecord directory);
         if (error != Errno.OK)
         {
             return error;
         }
 
-        if (NameRules.IsDot(name))
+        bool up = NameRules.IsDotDot(name);
+        if (up && directory.Links == 0)
         {
-            context.Fill(parent, directory, out attributes);
-            return Errno.OK;
+            return Errno.ENOENT;
         }
 
         Dentry entry;
-        if (NameRules.IsDotDot(name))
+        if (up)
         {
             entry = new Dentry(DirectoryListing.ParentOf(parent, directory), 0);
         }
@@ -44,9 +51,14 @@ internal sealed class Lookups(FileSystemContext context)
             return Errno.ENOENT;
         }
 
-        InodeRecord record = context.GetNamed(parent, entry);
-        context.Fill(entry.Inode, record, out attributes);
-        return Errno.OK;
+        return Answer(entry.Inode, context.GetNamed(parent, entry), out attributes);
+    }
+
+    /// <summary>ENOENT where the inode is being destroyed.</summary>
+    private Errno Answer(InodeNumber inode, in InodeRecord record, out Attributes attributes)
+    {
+        context.Fill(inode, record, out attributes);
+        return context.Holds.TryKnow(inode) ? Errno.OK : Errno.ENOENT;
     }
 
     public Errno ReadLink(InodeNumber inode, Span<byte> target, out int length)

@@ -1,5 +1,6 @@
 // Promise: a new inode appears whole or not at all: number, record, target, labels, inherited ACLs, name, and the parent's
-// link count, size and times are one operation. A temporary file gets its orphan record in the place of a name.
+// link count, size and times are one operation. A temporary file gets its orphan record in the place of a name. The answer's
+// lookup is counted inside it, so nobody who finds the inode can take it away before the answer.
 //
 // The default ACL of the parent is of unknown length before the operation starts, but the operation must reserve for it:
 // it starts with none and is repeated with more where one is found (Errno.EAGAIN inside, never outside).
@@ -179,6 +180,7 @@ internal sealed class NodeCreation(FileSystemContext context)
         if (error == Errno.OK)
         {
             operation.Complete();
+            context.Holds.TryKnow(inode);
             context.Fill(inode, record, out attributes);
         }
 

@@ -1,12 +1,12 @@
-// Promise: O_CREAT either makes the file or opens what is there, and O_TMPFILE makes one that is gone after a crash. A file
-// that was made is counted as open before anybody else can learn its number.
+// Promise: O_CREAT either makes the file or opens what is there, and O_TMPFILE makes one that is gone after a crash. The
+// answer counts as a lookup and as a handle, or it is an error and counts as neither.
 using IntegrityFs.Catalog;
 using IntegrityFs.Format;
 
 namespace IntegrityFs.FileSystem;
 
 /// <summary>open(2) with O_CREAT and with O_TMPFILE.</summary>
-internal sealed class Opening(FileSystemContext context, NodeCreation creation, FileContent content)
+internal sealed class Opening(FileSystemContext context, NodeCreation creation, FileContent content, Orphans orphans)
 {
     /// <summary>Somebody else may remove what was found, or make what was missing; not for ever.</summary>
     private const int Attempts = 16;
@@ -21,7 +21,7 @@ internal sealed class Opening(FileSystemContext context, NodeCreation creation, 
             Errno error = creation.MakeRegular(caller, permissions, parent, name, xattrs, out attributes);
             if (error == Errno.OK)
             {
-                context.Open.TryOpen(attributes.Inode);
+                context.Holds.TryOpen(attributes.Inode);
                 handle = FileHandle.Of(attributes.Inode, open).Value;
                 return Errno.OK;
             }
@@ -50,8 +50,9 @@ internal sealed class Opening(FileSystemContext context, NodeCreation creation, 
         Errno error = creation.MakeTemporary(caller, permissions, parent, xattrs, out attributes);
         if (error == Errno.OK)
         {
-            context.Open.Orphaned(attributes.Inode, linkable: (open & OpenMode.Exclusive) == 0);
-            context.Open.TryOpen(attributes.Inode);
+            // The lookup that creation has counted keeps it alive.
+            context.Holds.Orphaned(attributes.Inode, linkable: (open & OpenMode.Exclusive) == 0);
+            context.Holds.TryOpen(attributes.Inode);
             handle = FileHandle.Of(attributes.Inode, open).Value;
         }
 
@@ -83,7 +84,22 @@ internal sealed class Opening(FileSystemContext context, NodeCreation creation, 
             return error == Errno.EINVAL ? Errno.EEXIST : error;
         }
 
-        handle = opened.Value;
-        return context.GetAttributes(entry.Inode, out attributes);
+        bool done = false;
+        try
+        {
+            // It is open now, so it is there, whatever became of its name.
+            error = context.GetAttributes(entry.Inode, out attributes);
+            done = error == Errno.OK && context.Holds.TryKnow(entry.Inode);
+        }
+        finally
+        {
+            if (!done)
+            {
+                orphans.Close(entry.Inode);
+            }
+        }
+
+        handle = done ? opened.Value : 0;
+        return error;
     }
 }

@@ -110,20 +110,8 @@ public sealed partial class PosixFileSystem
     public Errno Flush(ulong handle, InodeNumber inode) => new FileHandle(handle).IsFor(inode) ? Errno.OK : Errno.EBADF;
 
     /// <inheritdoc/>
-    public Errno Release(ulong handle, InodeNumber inode)
-    {
-        if (!new FileHandle(handle).IsFor(inode) || !_context.Open.TryClose(inode, out bool destroy))
-        {
-            return Errno.EBADF;
-        }
-
-        if (destroy)
-        {
-            DestroyOrphan(inode);
-        }
-
-        return Errno.OK;
-    }
+    public Errno Release(ulong handle, InodeNumber inode) =>
+        new FileHandle(handle).IsFor(inode) && _orphans.Close(inode) ? Errno.OK : Errno.EBADF;
 
     /// <inheritdoc/>
     public Errno Fallocate(ulong handle, InodeNumber inode, long offset, long length, FallocateMode mode)

@@ -45,17 +45,17 @@ public sealed partial class PosixFileSystem : IFileSystem
         _mountedReadOnly = catalog.IsReadOnly;
         _context = new FileSystemContext(catalog, clock, options.ApplyUmask);
         _faults = new FaultReporter(catalog, logger, options);
+        _orphans = new Orphans(_context, _faults);
         _lookups = new Lookups(_context);
         _creation = new NodeCreation(_context);
-        _linking = new Linking(_context);
-        _renaming = new Renaming(_context);
+        _linking = new Linking(_context, _orphans);
+        _renaming = new Renaming(_context, _orphans);
         _attributeChanges = new AttributeChanges(_context);
-        _content = new FileContent(_context, _attributeChanges);
-        _opening = new Opening(_context, _creation, _content);
+        _content = new FileContent(_context, _attributeChanges, _orphans);
+        _opening = new Opening(_context, _creation, _content, _orphans);
         _rangeCopy = new RangeCopy(_context, _content);
         _listing = new DirectoryListing(_context);
         _xattrs = new ExtendedAttributes(_context);
-        _orphans = new Orphans(_context);
     }
 
     /// <summary>What went wrong since the mount.</summary>
@@ -64,8 +64,8 @@ public sealed partial class PosixFileSystem : IFileSystem
     /// <summary>True where every change is answered with EROFS.</summary>
     public bool IsReadOnly => _catalog.IsReadOnly || _faults.RefusesChanges;
 
-    /// <summary>Inodes that are open or have no name: what is kept in memory.</summary>
-    public int HeldInodes => _context.Open.Count;
+    /// <summary>Inodes that the kernel knows, that are open, or that have no name: what is kept in memory.</summary>
+    public int HeldInodes => _context.Holds.Count;
 
     /// <summary>Destroys what an earlier mount left without a name. To be called before serving; does nothing on a
     /// read-only mount. A failure is reported, and leaves the rest for the next mount.</summary>
@@ -87,13 +87,7 @@ public sealed partial class PosixFileSystem : IFileSystem
     }
 
     /// <inheritdoc/>
-    public void Forget(InodeNumber inode, ulong count)
-    {
-        if (_context.Open.Forget(inode))
-        {
-            DestroyOrphan(inode);
-        }
-    }
+    public void Forget(InodeNumber inode, ulong count) => _orphans.Forget(inode, count);
 
     /// <inheritdoc/>
     public void Destroy()
@@ -152,24 +146,6 @@ public sealed partial class PosixFileSystem : IFileSystem
         catch (Exception error)
         {
             return _faults.Report(error, inode);
-        }
-    }
-
-    private void DestroyOrphan(InodeNumber inode)
-    {
-        if (IsReadOnly)
-        {
-            _context.Open.Remove(inode);
-            return;
-        }
-
-        try
-        {
-            _orphans.Destroy(inode);
-        }
-        catch (Exception error)
-        {
-            _faults.ReportChange(error, inode);
         }
     }
 }

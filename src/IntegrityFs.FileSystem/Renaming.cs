@@ -9,7 +9,7 @@ using IntegrityFs.Format;
 namespace IntegrityFs.FileSystem;
 
 /// <summary>rename(2) and renameat2(2).</summary>
-internal sealed class Renaming(FileSystemContext context)
+internal sealed class Renaming(FileSystemContext context, Orphans orphans)
 {
     /// <summary>Two names, two parents, the moved inode, the replaced or exchanged inode and its orphan record, a whiteout
     /// and its number.</summary>
@@ -48,9 +48,9 @@ internal sealed class Renaming(FileSystemContext context)
             return error;
         }
 
+        Move move = new() { Now = context.Now(), SameParent = parent == newParent, OldParentInode = parent, NewParentInode = newParent };
         using (operation)
         {
-            Move move = new() { Now = context.Now(), SameParent = parent == newParent, OldParentInode = parent, NewParentInode = newParent };
             error = Examine(ref move, name, newName, mode);
             if (error != Errno.OK || move.IsNothing)
             {
@@ -63,10 +63,17 @@ internal sealed class Renaming(FileSystemContext context)
                 return Errno.ENOSPC;
             }
 
-            return exchanges
+            error = exchanges
                 ? Exchange(operation, ref move, name, newName)
                 : Replace(operation, ref move, caller, name, newName, whiteout);
         }
+
+        if (move.TargetIsUnheld)
+        {
+            orphans.Destroy(move.Target.Inode);
+        }
+
+        return error;
     }
 
     /// <summary>Reads the four inodes and applies every rule; changes nothing.</summary>
@@ -220,10 +227,7 @@ internal sealed class Renaming(FileSystemContext context)
         CountNames(ref move, whiteout);
         PutMoved(operation, ref move);
         operation.Complete();
-        if (orphaned)
-        {
-            context.Open.Orphaned(move.Target.Inode, linkable: false);
-        }
+        move.TargetIsUnheld = orphaned && context.Holds.Orphaned(move.Target.Inode, linkable: false);
 
         return Errno.OK;
     }
@@ -297,6 +301,9 @@ internal sealed class Renaming(FileSystemContext context)
 
         /// <summary>Both names mean the same inode: nothing is to be done.</summary>
         public bool IsNothing;
+
+        /// <summary>The replaced inode lost its last name, and nobody holds it.</summary>
+        public bool TargetIsUnheld;
 
         public readonly bool SourceIsDirectory => ModeBits.IsDirectory(SourceRecord.Mode);
 

@@ -144,7 +144,7 @@ internal sealed class ConcurrencyWorker(PosixFileSystem fs, InodeNumber director
                 break;
             case Kind.Unlink:
                 _t.Unlink(directory, step.Name);
-                fs.Forget(inode, 1);
+                _t.Forget(inode);
                 break;
         }
     }

@@ -82,30 +82,56 @@ public sealed class MountTests
     }
 
     [Fact]
-    public void Only_open_inodes_and_orphans_are_kept_in_memory()
+    public void Only_known_and_open_inodes_are_kept_in_memory()
     {
         for (int i = 0; i < 100; i++)
         {
             InodeNumber f = T.File(Root, $"f{i}", "abc"u8);
             T.Lookup(Root, $"f{i}");
+            Assert.Equal(1, _harness.Fs.HeldInodes);
+            T.Forget(f);
             Assert.Equal(0, _harness.Fs.HeldInodes);
             ulong handle = T.Open(f);
             Assert.Equal(1, _harness.Fs.HeldInodes);
             if (i % 2 == 0)
             {
                 T.Unlink(Root, $"f{i}");
-                T.Fs.Forget(f, 1);
             }
 
             T.Close(handle, f);
+            Assert.Equal(0, _harness.Fs.HeldInodes);
         }
 
         ulong linked = T.CreateTemporary(Root, out InodeNumber t);
         T.Close(linked, t);
         Assert.Equal(1, _harness.Fs.HeldInodes);
         T.Link(t, Root, "t");
+        T.Forget(t);
         Assert.Equal(0, _harness.Fs.HeldInodes);
         Assert.Empty(_harness.Catalog.Orphans);
+    }
+
+    [Fact]
+    public void A_link_that_fails_counts_nothing()
+    {
+        InodeNumber f = T.Touch(Root, "f");
+        Assert.Equal(Errno.EEXIST, T.TryLink(f, Root, "f"));
+        Assert.Equal(Errno.ENOENT, T.TryLink(new InodeNumber(987654), Root, "x"));
+        Assert.Equal(Errno.ENOENT, T.TryLink(InodeNumber.None, Root, "x"));
+        _harness.Catalog.ChangeFailure = new DeviceException(Errno.EIO, DeviceOperation.Read, 0, "failed");
+        Assert.Equal(Errno.EIO, T.TryLink(f, Root, "g"));
+        T.Fs.Forget(f, 1);
+        Assert.Equal(0, _harness.Fs.HeldInodes);
+    }
+
+    [Fact]
+    public void A_create_whose_file_cannot_be_read_leaves_no_handle_and_no_lookup_behind()
+    {
+        InodeNumber f = T.File(Root, "f", "abc"u8);
+        T.Forget(f);
+        _harness.Catalog.BadInodes[f.Value] = new IntegrityException(Zone.Catalog, 1, "bad");
+        Assert.Equal(Errno.EIO, T.Fs.Create(T.Caller, Root, "f"u8, 0x1A4, OpenMode.Write, null, out _, out _));
+        Assert.Equal(0, _harness.Fs.HeldInodes);
     }
 
     [Fact]
@@ -149,7 +175,7 @@ public sealed class MountTests
         Assert.Equal(Errno.OK, T.TryRemoveXattr(f, "user.a"));
         T.Rmdir(Root, "g");
         T.Unlink(Root, "d");
-        T.Fs.Forget(f, 1);
+        T.Forget(f);
         Assert.Empty(T.Names(Root));
         Assert.Equal(Errno.OK, T.TryMkdir(Root, "again"));
     }
@@ -215,6 +241,7 @@ public sealed class MountTests
     public void A_failed_truncating_open_leaves_no_handle_behind()
     {
         InodeNumber f = T.File(Root, "f", "abc"u8);
+        T.Forget(f);
         _harness.Catalog.BadContent[f.Value] = new IntegrityException(Zone.Data, 1, "bad");
         Assert.Equal(Errno.EIO, T.TryOpen(f, OpenMode.Write | OpenMode.Truncate));
         Assert.Equal(0, _harness.Fs.HeldInodes);

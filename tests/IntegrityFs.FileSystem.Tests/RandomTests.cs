@@ -137,7 +137,7 @@ public sealed class RandomTests
             CloseAll();
             foreach (ulong inode in h.Catalog.Nodes.Keys.ToArray())
             {
-                h.Fs.Forget(new InodeNumber(inode), 1);
+                h.T.Forget(new InodeNumber(inode));
             }
 
             Assert.Empty(h.Catalog.Orphans);

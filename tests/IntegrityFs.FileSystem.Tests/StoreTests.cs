@@ -87,11 +87,11 @@ public sealed class StoreTests : IDisposable
         Assert.True(files.Count > 10);
         _t.Chmod(files[0].Inode, 0x180);
         _t.Rename(InodeNumber.Root, files[0].Name, InodeNumber.Root, files[1].Name);
-        _fs.Forget(files[1].Inode, 1);
+        _t.Forget(files[1].Inode);
         foreach ((string name, InodeNumber inode) in files.Skip(1))
         {
             _t.Unlink(InodeNumber.Root, name);
-            _fs.Forget(name == files[1].Name ? files[0].Inode : inode, 1);
+            _t.Forget(name == files[1].Name ? files[0].Inode : inode);
         }
 
         Assert.Empty(_t.Names(InodeNumber.Root));

@@ -69,6 +69,7 @@ internal sealed partial class ModelFileSystem : IFileSystem
             : GetAttributes(new InodeNumber(inode), out attributes);
     }
 
+    /// <summary>Lookups are not counted: who drives the model forgets all of them at once.</summary>
     public void Forget(InodeNumber inode, ulong count)
     {
         if (_state.Nodes.TryGetValue(inode.Value, out ModelNode? node) && node.Links == 0

@@ -185,7 +185,7 @@ internal sealed class StateExaminer(ICrashSubject subject)
 
             if (files.GetAttributes(inode, out Attributes left) != Errno.OK || left.Links == 0)
             {
-                files.Forget(inode, 1);
+                files.Forget(inode, ulong.MaxValue);
             }
         }
     }

@@ -49,7 +49,7 @@ public sealed partial class RequestRecorder(IFileSystem inner, IEventSink sink, 
     public Errno Create(in Caller caller, InodeNumber parent, ReadOnlySpan<byte> name, uint permissions, OpenMode open, IInitialXattrs? xattrs, out Attributes attributes, out ulong handle)
     {
         // Create opens what exists already; only what is new is a creation.
-        bool existed = inner.Lookup(parent, name, out Attributes before) == Errno.OK;
+        bool existed = TryFind(parent, name, out Attributes before);
         Errno error = inner.Create(caller, parent, name, permissions, open, xattrs, out attributes, out handle);
         Remember(error, handle, open);
         if (existed)
@@ -107,7 +107,7 @@ public sealed partial class RequestRecorder(IFileSystem inner, IEventSink sink, 
             NewName = Text(newName),
             Flags = (uint)mode,
         });
-        if (error == Errno.OK && (mode & RenameMode.Whiteout) != 0 && inner.Lookup(parent, name, out Attributes whiteout) == Errno.OK)
+        if (error == Errno.OK && (mode & RenameMode.Whiteout) != 0 && TryFind(parent, name, out Attributes whiteout))
         {
             RecordNew(RequestKind.MakeNode, error, parent, name, whiteout, default, null);
         }
@@ -146,7 +146,19 @@ public sealed partial class RequestRecorder(IFileSystem inner, IEventSink sink, 
     }
 
     private ulong Find(InodeNumber parent, ReadOnlySpan<byte> name) =>
-        inner.Lookup(parent, name, out Attributes attributes) == Errno.OK ? attributes.Inode.Value : 0;
+        TryFind(parent, name, out Attributes attributes) ? attributes.Inode.Value : 0;
+
+    /// <summary>The kernel does not know of this lookup: it is taken back at once.</summary>
+    private bool TryFind(InodeNumber parent, ReadOnlySpan<byte> name, out Attributes attributes)
+    {
+        bool found = inner.Lookup(parent, name, out attributes) == Errno.OK;
+        if (found)
+        {
+            inner.Forget(attributes.Inode, 1);
+        }
+
+        return found;
+    }
 
     private void Remember(Errno error, ulong handle, OpenMode mode)
     {

@@ -299,7 +299,7 @@ internal sealed class OperationExecutor(IFileSystem files)
         bool open = _handles.Values.Any(handle => handle.Inode == inode);
         if (!open && (files.GetAttributes(inode, out Attributes attributes) != Errno.OK || attributes.Links == 0))
         {
-            files.Forget(inode, 1);
+            files.Forget(inode, ulong.MaxValue);
         }
     }
 

@@ -36,6 +36,9 @@ public sealed class Driver(IFileSystem fs)
         return error == Errno.OK;
     }
 
+    /// <summary>As the kernel does it when it drops an inode from its cache: takes back every lookup.</summary>
+    public void Forget(InodeNumber inode) => fs.Forget(inode, ulong.MaxValue);
+
     public Attributes Stat(InodeNumber inode)
     {
         Assert.Equal(Errno.OK, fs.GetAttributes(inode, out Attributes attributes));

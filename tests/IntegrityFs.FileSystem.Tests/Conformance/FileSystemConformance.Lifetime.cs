@@ -45,6 +45,115 @@ public abstract partial class FileSystemConformance
     }
 
     [Fact]
+    public void A_forget_takes_back_no_more_than_it_says()
+    {
+        InodeNumber d = T.Mkdir(Root, "d");
+        T.Lookup(Root, "d");
+        T.Rmdir(Root, "d");
+        T.Fs.Forget(d, 1);
+        Assert.Equal(0u, T.Stat(d).Links);
+        T.Fs.Forget(d, 1);
+        Assert.Equal(Errno.ENOENT, T.Fs.GetAttributes(d, out _));
+    }
+
+    [Fact]
+    public void Every_answer_that_names_an_inode_counts_once()
+    {
+        InodeNumber d = T.Mkdir(Root, "d");
+        T.Mkdir(d, "e");
+        T.Lookup(T.Lookup(d, "e").Inode, "..");
+        T.Rmdir(d, "e");
+        T.Rmdir(Root, "d");
+        Assert.Equal(2, Lookups(d));
+
+        InodeNumber l = T.Symlink(Root, "l", "x");
+        T.Unlink(Root, "l");
+        Assert.Equal(1, Lookups(l));
+
+        InodeNumber p = T.Mknod(Root, "p", 0x1000);
+        T.Lookup(p, ".");
+        T.Unlink(Root, "p");
+        T.Lookup(p, ".");
+        Assert.Equal(3, Lookups(p));
+
+        ulong handle = T.CreateTemporary(Root, out InodeNumber t);
+        T.Link(t, Root, "t");
+        T.Close(handle, t);
+        T.Unlink(Root, "t");
+        Assert.Equal(2, Lookups(t));
+
+        handle = T.Create(Root, "f", out InodeNumber f);
+        T.Close(T.Create(Root, "f", out _), f);
+        T.Link(f, Root, "g");
+        T.Lookup(Root, "g");
+        T.Close(handle, f);
+        T.Unlink(Root, "f");
+        T.Unlink(Root, "g");
+        Assert.Equal(4, Lookups(f));
+    }
+
+    [Fact]
+    public void What_names_no_inode_to_the_caller_does_not_count()
+    {
+        InodeNumber f = T.File(Root, "f", "abc"u8);
+        T.Stat(f);
+        T.Chmod(f, 0x180);
+        T.Rename(Root, "f", Root, "g");
+        Assert.Equal(Errno.EEXIST, T.TryLink(f, Root, "g"));
+        Assert.Equal(Errno.EEXIST, T.TryMknod(Root, "g", 0x8000));
+        Assert.Equal(Errno.EEXIST, T.Fs.Create(T.Caller, Root, "g"u8, 0x1A4, OpenMode.Write | OpenMode.Exclusive, null, out _, out _));
+        T.List(Root);
+        T.Unlink(Root, "g");
+        Assert.Equal(1, Lookups(f));
+    }
+
+    [Fact]
+    public void An_entry_of_a_listing_counts_where_it_was_taken_with_its_attributes()
+    {
+        InodeNumber d = T.Mkdir(Root, "d");
+        InodeNumber[] files = [.. Enumerable.Range(0, 9).Select(i => T.Touch(d, $"f{i}"))];
+        T.List(d);
+        T.List(d, withAttributes: true);
+
+        // Each portion ends with an entry that is refused, and comes again.
+        T.List(d, withAttributes: true, portion: 2);
+        Assert.All(files, (_, i) => T.Unlink(d, $"f{i}"));
+        Assert.All(files, f => Assert.Equal(3, Lookups(f)));
+        T.Rmdir(Root, "d");
+        Assert.Equal(1, Lookups(d));
+    }
+
+    [Fact]
+    public void What_nobody_holds_goes_with_its_last_name()
+    {
+        InodeNumber f = T.File(Root, "f", "abc"u8);
+        InodeNumber g = T.File(Root, "g", "abc"u8);
+        InodeNumber d = T.Mkdir(Root, "d");
+        InodeNumber h = T.File(Root, "h", "abc"u8);
+        T.Forget(f);
+        T.Forget(g);
+        T.Forget(d);
+        T.Unlink(Root, "f");
+        T.Rename(Root, "h", Root, "g");
+        T.Rmdir(Root, "d");
+        Assert.All([f, g, d], inode => Assert.Equal(Errno.ENOENT, T.Fs.GetAttributes(inode, out _)));
+        Assert.Equal("abc"u8, T.Content(h));
+    }
+
+    [Fact]
+    public void A_removed_directory_is_itself_but_leads_nowhere()
+    {
+        InodeNumber d = T.Mkdir(Root, "d");
+        InodeNumber e = T.Mkdir(d, "e");
+        T.Rmdir(d, "e");
+        T.Rmdir(Root, "d");
+        T.Forget(d);
+        Assert.Equal(e, T.Lookup(e, ".").Inode);
+        Assert.Equal(Errno.ENOENT, T.TryLookup(e, "..", out _));
+        Assert.Equal(Errno.ENOENT, T.TryLookup(d, ".", out _));
+    }
+
+    [Fact]
     public void An_orphan_can_be_opened_again_while_it_is_held()
     {
         ulong first = T.Create(Root, "f", out InodeNumber f);
@@ -120,5 +229,18 @@ public abstract partial class FileSystemConformance
         Assert.Equal(Errno.EISDIR, T.TryOpen(Root));
         Assert.Equal(Errno.ENOENT, T.TryOpen(new InodeNumber(987654)));
         Assert.NotEqual(Errno.OK, T.TryOpen(T.Symlink(Root, "l", "x")));
+    }
+
+    /// <summary>How many lookups of a nameless inode that is not open have to be taken back until it is gone.</summary>
+    private int Lookups(InodeNumber inode)
+    {
+        int count = 0;
+        while (T.Fs.GetAttributes(inode, out _) == Errno.OK)
+        {
+            T.Fs.Forget(inode, 1);
+            Assert.True(++count < 100, $"inode {inode} stays");
+        }
+
+        return count;
     }
 }

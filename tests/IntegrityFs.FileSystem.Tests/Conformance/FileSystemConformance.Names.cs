@@ -22,7 +22,9 @@ public abstract partial class FileSystemConformance
         InodeNumber file = T.Touch(Root, "f");
         Assert.Equal(Errno.ENOENT, T.TryLookup(Root, "missing", out _));
         Assert.Equal(Errno.ENOTDIR, T.TryLookup(file, "x", out _));
-        Assert.Equal(Errno.ENOTDIR, T.TryLookup(file, ".", out _));
+        Assert.Equal(Errno.ENOTDIR, T.TryLookup(file, "..", out _));
+        Assert.Equal(file, T.Lookup(file, ".").Inode);
+        Assert.Equal(Errno.ENOENT, T.TryLookup(new InodeNumber(987654), ".", out _));
         Assert.Equal(Errno.ENOTDIR, T.TryMkdir(file, "x"));
         Assert.Equal(Errno.ENOENT, T.TryLookup(new InodeNumber(987654), "x", out _));
         Assert.Equal(Errno.ENOENT, T.Fs.GetAttributes(new InodeNumber(987654), out _));

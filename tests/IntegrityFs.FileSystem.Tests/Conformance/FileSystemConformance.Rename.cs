@@ -47,7 +47,7 @@ public abstract partial class FileSystemConformance
         Assert.Equal(["g"], T.Names(Root));
         Assert.Equal((0u, now), (T.Stat(g).Links, T.Stat(g).Ctime));
         Assert.Equal("old"u8, T.Read(handle, g, 0, 10));
-        T.Fs.Forget(g, 1);
+        T.Forget(g);
         T.Close(handle, g);
         Assert.Equal(Errno.ENOENT, T.Fs.GetAttributes(g, out _));
     }
