@@ -12,6 +12,9 @@ internal sealed class Refusing(Errno? answer) : IFileSystem
 
     public AttributeChange LastChange { get; private set; }
 
+    /// <summary>Listings give this many entries before the answer.</summary>
+    public int Entries { get; init; }
+
     public Errno Lookup(InodeNumber parent, ReadOnlySpan<byte> name, out Attributes attributes) => Answer(out attributes);
 
     public void Forget(InodeNumber inode, ulong count)
@@ -74,7 +77,16 @@ internal sealed class Refusing(Errno? answer) : IFileSystem
 
     public Errno SyncFileSystem() => Answer();
 
-    public Errno ReadDirectory(InodeNumber directory, ulong cookie, bool withAttributes, IDirectorySink sink) => Answer();
+    public Errno ReadDirectory(InodeNumber directory, ulong cookie, bool withAttributes, IDirectorySink sink)
+    {
+        for (ulong i = cookie; i < (ulong)Entries; i++)
+        {
+            var attributes = new Attributes { Inode = new InodeNumber(10 + i), Mode = 0x81a4 };
+            sink.Add([(byte)('a' + i)], attributes.Inode, 8, i + 1, attributes);
+        }
+
+        return Answer();
+    }
 
     public Errno GetStatistics(out FileSystemStatistics statistics) => Answer(out statistics);
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using IntegrityFs.FileSystem;
 using IntegrityFs.Format;
 using IntegrityFs.Fuse.Protocol;
@@ -33,8 +34,7 @@ internal sealed class DirectoryWriter(ReplyBuffer reply) : IDirectorySink
     /// <inheritdoc/>
     public bool Add(ReadOnlySpan<byte> name, InodeNumber inode, byte type, ulong nextCookie, in Attributes attributes)
     {
-        int fixedSize = (_plus ? Unsafe.SizeOf<EntryOut>() : 0) + Unsafe.SizeOf<DirectoryEntryOut>();
-        int size = (fixedSize + name.Length + 7) & ~7;
+        int size = SizeOf(name.Length, _plus);
         if (size > _limit - Length)
         {
             Full = true;
@@ -54,6 +54,13 @@ internal sealed class DirectoryWriter(ReplyBuffer reply) : IDirectorySink
         Length += size;
         return true;
     }
+
+    /// <summary>Bytes that the first entry of a listing with attributes takes.</summary>
+    public static int SizeOfPlusEntry(ReadOnlySpan<byte> listing) =>
+        SizeOf((int)MemoryMarshal.Read<DirectoryEntryOut>(listing[Unsafe.SizeOf<EntryOut>()..]).NameLength, plus: true);
+
+    private static int SizeOf(int nameLength, bool plus) =>
+        ((plus ? Unsafe.SizeOf<EntryOut>() : 0) + Unsafe.SizeOf<DirectoryEntryOut>() + nameLength + 7) & ~7;
 
     // Node 0 tells the kernel to take nothing but the name: for "." and "..", on which it keeps no lookup count, and
     // for an inode that could not be read, whose error is to show when somebody asks for it.

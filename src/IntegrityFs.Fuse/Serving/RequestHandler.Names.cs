@@ -33,14 +33,11 @@ internal sealed partial class RequestHandler
             return Malformed;
         }
 
-        // An NFS server asks for "." to turn a stale handle into an inode: no negative answer to keep there.
-        if (name.SequenceEqual("."u8))
-        {
-            return PutEntry(_fs.GetAttributes(Inode(header.Node), out Attributes self), self);
-        }
-
+        // An NFS server asks for "." to turn a stale handle into an inode, and for ".." to find the way up from it: no
+        // negative answer to keep there.
+        bool byName = !name.SequenceEqual("."u8) && !name.SequenceEqual(".."u8);
         Errno error = _fs.Lookup(Inode(header.Node), name, out Attributes attributes);
-        return error == Errno.ENOENT && !name.SequenceEqual(".."u8)
+        return error == Errno.ENOENT && byName
             ? _reply.Put(0, EntryOut.Absent(_session.NegativeValidity))
             : PutEntry(error, attributes);
     }
@@ -141,10 +138,12 @@ internal sealed partial class RequestHandler
         _directory.Start(limit, plus, _session.EntryValidity, _session.AttributeValidity);
         Errno error = _fs.ReadDirectory(Inode(header.Node), request.Offset, plus, _directory);
 
-        // Not one entry fitted: an empty reply would say "end of the directory".
-        return error != Errno.OK ? Fail(error)
-            : _directory is { Full: true, Length: 0 } ? Malformed
-            : _directory.Length;
+        // What was listed before a failure is sent: its inodes are counted as looked up. The failure comes again, alone,
+        // when the kernel asks for what follows. Not one entry fitted: an empty reply would say "end of the directory".
+        return _directory.Length > 0 ? _directory.Length
+            : error != Errno.OK ? Fail(error)
+            : _directory.Full ? Malformed
+            : 0;
     }
 
     private int CreateTemporary(in RequestHeader header, ref BodyReader body)

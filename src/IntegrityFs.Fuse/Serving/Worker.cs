@@ -71,8 +71,12 @@ internal sealed class Worker(SessionState session, IRequestChannel channel, int 
         if (size > 0)
         {
             int sent = channel.Send(_handler.Message(size));
+            if (sent < 0)
+            {
+                _handler.TakeBack(size);
+            }
 
-            // ENOENT: the requester was interrupted and is gone. ENODEV and ECONNABORTED show at the next read.
+            // ENOENT: the requester is gone. ENODEV and ECONNABORTED show at the next read.
             if (sent < 0 && -sent is not ((int)Errno.ENOENT or (int)Errno.ENODEV or Aborted))
             {
                 Log.SendFailed(session.Logger, _handler.LastOperation, -sent);
