@@ -48,6 +48,56 @@ def lookup_and_forget():
         time.sleep(.1)
     assert len(os.listdir("many")) == 2000 and os.stat("many/7").st_nlink == 1
 
+def inodes(): s = os.statvfs("."); return s.f_files - s.f_ffree
+def freed(before, what):
+    deadline = time.monotonic() + 10
+    while inodes() != before:
+        assert time.monotonic() < deadline, f"{inodes() - before} inodes are left of {what}"
+        time.sleep(.05)
+
+def held_without_name():
+    before = inodes()
+    os.mkdir("gone"); f = fd("held", os.O_CREAT | os.O_WRONLY); os.write(f, b"h" * 100000); os.close(f)
+    os.link("held", "held2"); [e.stat() for e in os.scandir(".")]
+    p = fd("held", os.O_PATH); d = fd("gone", os.O_PATH)
+    os.unlink("held"); os.unlink("held2"); os.rmdir("gone")
+    open("/proc/sys/vm/drop_caches", "w").write("2")
+    with sends("open"): f = fd(f"/proc/self/fd/{p}", os.O_RDWR)
+    assert os.read(f, 200000) == b"h" * 100000 and os.fstat(f).st_nlink == 0; os.close(f)
+    with sends("setattr"): os.utime(f"/proc/self/fd/{d}", (5, 5))
+    assert os.fstat(d).st_mtime == 5
+    assert inodes() == before + 2
+    os.close(p); os.close(d); freed(before, "what was held without a name")
+
+def counted_alike():
+    """Every way to learn of an inode, several times, over several lives in the kernel's cache: the counts meet at 0."""
+    before = inodes(); os.mkdir("counted")
+    def path(n): return f"counted/{n}"
+    for n in range(300):
+        if n % 5 == 0: os.symlink("x", path(n))
+        elif n % 5 == 1: os.mkdir(path(n))
+        elif n % 5 == 2: os.mkfifo(path(n))
+        elif n % 5 == 3: os.close(fd(path(n), os.O_CREAT)); os.link(path(n), path(f"{n}l"))
+        else:
+            f = fd("counted", os.O_TMPFILE | os.O_RDWR)
+            check(libc.linkat(-100, f"/proc/self/fd/{f}".encode(), -100, path(n).encode(), 0x400), "linkat"); os.close(f)
+    for _ in range(3):
+        [e.stat(follow_symlinks=False) for e in os.scandir("counted")]
+        open("/proc/sys/vm/drop_caches", "w").write("2")
+        for n in range(300): os.lstat(path(n)).st_ino
+        os.close(fd(path(4), os.O_CREAT | os.O_WRONLY))
+    for n in range(0, 300, 5): os.rename(path(n), path(n + 2))
+    assert inodes() == before + 1 + 240
+    stop = threading.Event()
+    def look():
+        while not stop.is_set():
+            try: [e.stat(follow_symlinks=False) for e in os.scandir("counted")]
+            except OSError: pass
+    lookers = [threading.Thread(target=look) for _ in range(2)]; [t.start() for t in lookers]
+    subprocess.run(["rm", "-r", "counted"], check=True)
+    stop.set(); [t.join() for t in lookers]
+    freed(before, "a tree that was removed while others listed it")
+
 def getattr_setattr():
     f = fd("a", os.O_CREAT | os.O_RDWR); os.write(f, b"12345")
     with sends("setattr"): os.chmod("a", 0o2741)
@@ -225,6 +275,8 @@ globals()[sys.argv[3]]()
 E
 of() { python3 "$WORK/requests.py" "$INTEGRITYFS" "$D" "$1"; }
 it "lookup and forget: absent names are asked for, dropped ones are forgotten, and come back" of lookup_and_forget
+it "What has no name any more stays for who holds it without a handle, and goes when he lets go" of held_without_name
+it "Inodes that were learnt of in every way are freed when they are removed: both sides count alike" of counted_alike
 it "getattr and setattr: mode, owner, size and times" of getattr_setattr
 it "statx has the birth time, which does not move" of statx_btime
 it "mkdir, symlink, readlink, link, rename with flags, unlink, rmdir" of names
