@@ -39,9 +39,21 @@ internal static class Credentials
     /// <summary>Asks now where it would have to be asked for, before a progress display takes the terminal.</summary>
     public static KeySource AskNow(KeySource source, string path)
     {
-        bool asks = source is KeySource.Prompt
-            || (source is KeySource.Unspecified && Conventional(VolumeHeader.ReadFrom(path).Superblock.Uuid) is null);
+        bool asks = source is KeySource.Prompt || (source is KeySource.Unspecified && HasNoConventional(path));
         return asks ? new KeySource.Given(PassphrasePrompt.Ask($"Passphrase for {path}: ")) : source;
+    }
+
+    /// <summary>False also where there is no volume to look for: whoever opens it says why.</summary>
+    private static bool HasNoConventional(string path)
+    {
+        try
+        {
+            return Conventional(VolumeHeader.ReadFrom(path).Superblock.Uuid) is null;
+        }
+        catch (CommandFailure)
+        {
+            return false;
+        }
     }
 
     /// <summary>A key file's name for a process with another working directory. "credential:NAME" and "keyring:NAME"

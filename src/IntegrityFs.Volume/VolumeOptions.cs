@@ -15,7 +15,7 @@ public enum DataMode
 }
 
 /// <summary>How a volume is opened.</summary>
-public sealed class VolumeOptions
+public sealed record VolumeOptions
 {
     /// <summary>Writes nothing, not even to replay; the journal is replayed in memory.</summary>
     public bool ReadOnly { get; init; }
@@ -85,7 +85,7 @@ public sealed class VolumeFormatOptions
 }
 
 /// <summary>What opening a volume had to do.</summary>
-public sealed class RecoveryReport
+public sealed record RecoveryReport
 {
     /// <summary>True where the volume had not been closed in order.</summary>
     public bool WasInUse { get; init; }
@@ -111,7 +111,8 @@ public sealed class RecoveryReport
     /// <summary>Which cases of the journal's decision table were met, as bits.</summary>
     public int DecisionCases { get; init; }
 
-    /// <summary>True where transactions behind a gap were given up at the operator's request.</summary>
+    /// <summary>True where transactions behind a gap were given up at the operator's request (on a read-only volume: left
+    /// out).</summary>
     public bool GapAccepted { get; init; }
 }
 

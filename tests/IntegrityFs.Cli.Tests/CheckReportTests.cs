@@ -35,6 +35,15 @@ public sealed class CheckReportTests
     }
 
     [Fact]
+    public void A_volume_that_cannot_be_opened_was_not_checked_either()
+    {
+        CheckReport report = Report(new Problem(ProblemCode.VolumeUnusable, "x"));
+        Assert.Equal((12, true), (report.ExitCode, report.Unusable));
+        Assert.EndsWith("1 problems, 0 repaired, 1 left; the volume cannot be opened", report.Summary(), StringComparison.Ordinal);
+        Assert.Equal(4, Report(new Problem(ProblemCode.JournalGap, "x")).ExitCode);
+    }
+
+    [Fact]
     public void The_report_names_file_and_bytes_in_json()
     {
         var problem = new Problem(ProblemCode.DataBlockBad, "bad", Block: 7, Inode: 3, Path: "/a \"b\"", Offset: 4096, Length: 100);

@@ -42,6 +42,93 @@ public sealed class BrokenVolumeTests(ITestOutputHelper output)
     }
 
     [Theory]
+    [MemberData(nameof(Absurd))]
+    public void An_absurd_superblock_is_one_finding_at_every_level_and_nothing_is_written(string name)
+    {
+        // These open for a check, and are told as what they make unreadable.
+        if (name.Contains("root", StringComparison.Ordinal))
+        {
+            MemoryDevice opens = SampleVolume.Copy();
+            Breaker.EditSuperblock(opens, s_superblocks[name]);
+            Assert.Contains(Inspection.Check(opens, RepairLevel.None), p => p.Code == ProblemCode.StateImpossible);
+            return;
+        }
+
+        MemoryDevice device = SampleVolume.Copy();
+        Breaker.EditSuperblock(device, s_superblocks[name]);
+        byte[] before = device.Bytes.ToArray();
+        foreach (RepairLevel level in Enum.GetValues<RepairLevel>())
+        {
+            Problem problem = Assert.Single(Inspection.Check(device, level));
+            Assert.Equal((ProblemCode.VolumeUnusable, false), (problem.Code, problem.Repaired));
+            Assert.StartsWith($"{device.Name}: ", problem.Message, StringComparison.Ordinal);
+            Assert.True(device.Bytes.SequenceEqual(before));
+        }
+    }
+
+    [Fact]
+    public void Superblocks_that_are_both_damaged_and_a_device_that_was_cut_are_findings_too()
+    {
+        MemoryDevice damaged = SampleVolume.Copy();
+        for (int copy = 0; copy < VolumeGeometry.HeaderCopies; copy++)
+        {
+            damaged[VolumeGeometry.SuperblockOffset(copy) + SuperblockLayout.LabelOffset] ^= 1;
+        }
+
+        Assert.Equal(ProblemCode.VolumeUnusable, Assert.Single(Inspection.Check(damaged, RepairLevel.All)).Code);
+        var cut = new MemoryDevice(SampleVolume.Size / 2);
+        cut.Write(0, SampleVolume.Copy().Bytes[..(SampleVolume.Size / 2)]);
+        Problem problem = Assert.Single(Inspection.Check(cut, RepairLevel.None));
+        Assert.Equal(ProblemCode.VolumeUnusable, problem.Code);
+        Assert.Contains("truncated", problem.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_gap_in_the_journal_is_told_and_left_until_a_full_repair_gives_up_what_lies_behind()
+    {
+        MemoryDevice device = WithGap();
+        byte[] before = device.Bytes.ToArray();
+        foreach (RepairLevel level in new[] { RepairLevel.None, RepairLevel.Safe })
+        {
+            Problem problem = Assert.Single(Inspection.Check(device, level));
+            Assert.Equal((ProblemCode.JournalGap, false), (problem.Code, problem.Repaired));
+            Assert.Contains("the journal is damaged at block", problem.Message, StringComparison.Ordinal);
+            Assert.True(device.Bytes.SequenceEqual(before), $"a check of level {level} wrote");
+        }
+
+        Problem repair = Assert.Single(Inspection.Check(device, RepairLevel.All));
+        Assert.Equal((ProblemCode.JournalGap, true), (repair.Code, repair.Repaired));
+        Assert.Empty(Inspection.Check(device, RepairLevel.None));
+        using ProtectedVolume volume = SampleVolume.Open(device, readOnly: true);
+        var files = new PosixFileSystem(CatalogStore.Open(volume), TimeProvider.System);
+        Assert.Equal(
+            [Errno.OK, Errno.ENOENT, Errno.ENOENT],
+            Enumerable.Range(0, 3).Select(i => files.Lookup(InodeNumber.Root, [(byte)('0' + i)], out _)));
+    }
+
+    [Fact]
+    public void Beside_a_gap_in_the_journal_everything_else_is_told_too()
+    {
+        MemoryDevice device = WithGap();
+        using (ProtectedVolume volume = SampleVolume.Open(SampleVolume.Copy(), readOnly: true))
+        {
+            device[volume.Geometry.BlockOffset(VolumeStateBlock.MirrorNumber) + 77] ^= 1;
+        }
+
+        long big;
+        using (var breaker = new Breaker(SampleVolume.Copy()))
+        {
+            big = breaker.Volume.Geometry.BlockOffset(breaker.Extent(breaker.Inode("dir/big")).Item.Start.Value);
+        }
+
+        device[big + 10] ^= 1;
+        List<Problem> problems = Inspection.Check(device, RepairLevel.None);
+        Assert.Contains(problems, p => p.Code == ProblemCode.JournalGap);
+        Assert.Contains(problems, p => p.Code == ProblemCode.DataBlockBad && p.Path == "/dir/big");
+        Assert.DoesNotContain(Inspection.Check(device, RepairLevel.Safe), p => p.Repaired);
+    }
+
+    [Theory]
     [InlineData(JournalEntryKind.Image, BlockPurpose.Data, 1L << 40, 0)]
     [InlineData(JournalEntryKind.Image, BlockPurpose.TagNode, 5, 0)]
     [InlineData(JournalEntryKind.InPlace, BlockPurpose.Data, BlockNumber.MaxValue, 0)]
@@ -298,6 +385,26 @@ public sealed class BrokenVolumeTests(ITestOutputHelper output)
         }
 
         return (device, block);
+    }
+
+    /// <summary>A volume that stopped after three transactions, each of which made a file, whose second is damaged in both
+    /// descriptors.</summary>
+    private static MemoryDevice WithGap()
+    {
+        MemoryDevice device = SampleVolume.Copy();
+        using ProtectedVolume volume = SampleVolume.Open(device);
+        var files = new PosixFileSystem(CatalogStore.Open(volume), TimeProvider.System);
+        var ends = new List<long>();
+        for (int i = 0; i < 3; i++)
+        {
+            SampleVolume.Expect(files.MakeNode(SampleVolume.Caller, InodeNumber.Root, [(byte)('0' + i)], 0x81A4, 0, null, out _));
+            volume.Commit();
+            ends.Add((long)volume.Superblock.Tail + volume.Status().JournalUsedBlocks);
+        }
+
+        device[volume.Geometry.JournalBlockOffset((ulong)ends[0]) + 100] ^= 1;
+        device[volume.Geometry.JournalBlockOffset((ulong)ends[1] - 1) + 100] ^= 1;
+        return device;
     }
 
     private sealed class Silent : ICheckSink

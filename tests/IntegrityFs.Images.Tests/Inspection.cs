@@ -12,7 +12,12 @@ internal static class Inspection
     public static List<Problem> Check(MemoryDevice device, RepairLevel level)
     {
         var findings = new Findings();
-        using ProtectedVolume volume = SampleVolume.Open(device, readOnly: level == RepairLevel.None, checking: true);
+        using ProtectedVolume? volume = CheckedOpening.Open(device, SampleVolume.Key, SampleVolume.Options, ref level, findings);
+        if (volume is null)
+        {
+            return findings.Problems;
+        }
+
         new VolumeChecker(new CatalogCheck(volume, 77, null), new CheckOptions { Repair = level }, findings, TimeProvider.System, null, CancellationToken.None).Run();
         volume.Close();
         return findings.Problems;

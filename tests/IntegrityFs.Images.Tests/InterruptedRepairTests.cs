@@ -59,7 +59,7 @@ public sealed class InterruptedRepairTests
 
     private static void Repair(CuttingDevice device)
     {
-        using ProtectedVolume volume = SampleVolume.Open(device, checking: true);
+        using ProtectedVolume volume = ProtectedVolume.Open(device, SampleVolume.Key, SampleVolume.Options with { AcceptImpossibleState = true });
         new VolumeChecker(new CatalogCheck(volume, 77, null), new CheckOptions { Repair = RepairLevel.All }, new Silent(), TimeProvider.System, null, CancellationToken.None).Run();
         volume.Close();
     }

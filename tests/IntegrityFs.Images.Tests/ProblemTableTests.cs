@@ -10,7 +10,7 @@ public sealed class ProblemTableTests
     [
         ProblemCode.SuperblockCopy, ProblemCode.KeySlotCopy, ProblemCode.JournalGap, ProblemCode.JournalImageLost, ProblemCode.TagNodeCopy,
         ProblemCode.TagNodeLost, ProblemCode.BitmapUnreadable, ProblemCode.RootMissing, ProblemCode.OrphanLeft, ProblemCode.DataBlockBad,
-        ProblemCode.DeviceError,
+        ProblemCode.DeviceError, ProblemCode.VolumeUnusable,
     ];
 
     private static string Repository() =>

@@ -29,13 +29,9 @@ internal static class SampleVolume
         }
     }
 
-    public static ProtectedVolume Open(IDevice device, bool readOnly = false, bool checking = false) => ProtectedVolume.Open(device, Key, new VolumeOptions
-    {
-        ReadOnly = readOnly,
-        CacheBytes = 1 << 20,
-        AcceptImpossibleState = checking,
-        AcceptJournalGap = checking && !readOnly,
-    });
+    public static VolumeOptions Options { get; } = new() { CacheBytes = 1 << 20 };
+
+    public static ProtectedVolume Open(IDevice device, bool readOnly = false) => ProtectedVolume.Open(device, Key, Options with { ReadOnly = readOnly });
 
     private static MemoryDevice Build()
     {

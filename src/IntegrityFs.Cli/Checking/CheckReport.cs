@@ -37,12 +37,16 @@ internal sealed class CheckReport
 
     public long Left { get; private set; }
 
-    public int ExitCode => (Count > Left ? FsckExit.Corrected : 0) | (Left > 0 ? FsckExit.ErrorsLeft : 0);
+    /// <summary>True where the volume could not be opened, so that nothing of it was checked.</summary>
+    public bool Unusable { get; private set; }
+
+    public int ExitCode => (Count > Left ? FsckExit.Corrected : 0) | (Left > 0 ? FsckExit.ErrorsLeft : 0) | (Unusable ? FsckExit.Operational : 0);
 
     public void Add(Problem problem)
     {
         Count++;
         Left += problem.Repaired ? 0 : 1;
+        Unusable |= problem.Code == ProblemCode.VolumeUnusable;
         if (Problems.Count < MostProblems)
         {
             Problems.Add(problem);
@@ -107,6 +111,11 @@ internal sealed class CheckReport
         if (Skipped)
         {
             return $"{Device}: clean";
+        }
+
+        if (Unusable)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"{Device}: {Count} problems, {Count - Left} repaired, {Left} left; the volume cannot be opened");
         }
 
         string scope = string.Create(CultureInfo.InvariantCulture, $"{Files} files, {Directories} directories, {BlocksVerified} blocks verified");

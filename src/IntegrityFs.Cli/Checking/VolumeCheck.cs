@@ -19,12 +19,19 @@ internal readonly record struct GivenUpBlock(long Block, bool Accept);
 internal sealed class VolumeCheck(string path, KeySource key, RepairLevel level, ICheckSink progress, ILogger logger, CancellationToken cancellation) : ICheckSink
 {
     private readonly CheckReport _report = new() { Device = path, ReadOnly = level == RepairLevel.None };
+    private RepairLevel _level;
 
     /// <param name="evenIfClean">False: a volume that was closed in order is not gone through.</param>
     /// <param name="givenUp">What the operator gives up first.</param>
     public CheckReport Run(bool evenIfClean, IReadOnlyList<GivenUpBlock> givenUp)
     {
-        using UnlockedDevice unlocked = UnlockedDevice.Open(path, key, readOnly: level == RepairLevel.None, RepairedCopy);
+        _level = level;
+        using UnlockedDevice? unlocked = Unlock();
+        if (unlocked is null)
+        {
+            return _report;
+        }
+
         _report.Uuid = unlocked.Header.Superblock.Uuid;
         _report.Label = unlocked.Header.Superblock.Label;
         CheckSlots(unlocked);
@@ -35,25 +42,23 @@ internal sealed class VolumeCheck(string path, KeySource key, RepairLevel level,
             return _report;
         }
 
-        using OpenVolume open = OpenVolume.Open(unlocked, new VolumeOptions
+        var options = new VolumeOptions { CacheBytes = 64L << 20, HashLanes = Math.Clamp(Environment.ProcessorCount, 1, 8), Logger = logger };
+        using ProtectedVolume? volume = CheckedOpening.Open(unlocked.Device, unlocked.Key.Bytes, options, ref _level, this);
+        if (volume is null)
         {
-            ReadOnly = level == RepairLevel.None,
-            CacheBytes = 64L << 20,
-            HashLanes = Math.Clamp(Environment.ProcessorCount, 1, 8),
-            AcceptJournalGap = level == RepairLevel.All,
-            AcceptImpossibleState = true,
-            Logger = logger,
-        });
-        ReportSuperblocks(badSuperblocks);
-        ReportRecovery(open.Volume);
-        foreach (GivenUpBlock block in givenUp)
-        {
-            GiveUp(open.Volume, block);
+            return _report;
         }
 
-        Check(open.Volume);
-        _report.BlocksVerified = open.Volume.Status().BlocksVerified;
-        open.Volume.Close();
+        ReportSuperblocks(badSuperblocks);
+        ReportRecovery(volume);
+        foreach (GivenUpBlock block in givenUp)
+        {
+            GiveUp(volume, block);
+        }
+
+        Check(volume);
+        _report.BlocksVerified = volume.Status().BlocksVerified;
+        volume.Close();
         return _report;
     }
 
@@ -66,7 +71,37 @@ internal sealed class VolumeCheck(string path, KeySource key, RepairLevel level,
     public void Progress(string phase, long done) => progress.Progress(phase, done);
 
     private static bool IsClean(UnlockedDevice unlocked) =>
-        unlocked.Header.GoodCopies == VolumeGeometry.HeaderCopies && unlocked.Header.Superblock.State.HasFlag(VolumeState.Clean);
+        unlocked.Header.GoodCopies == VolumeGeometry.HeaderCopies
+        && unlocked.Header.Superblock.State.HasFlag(VolumeState.Clean)
+        && CanBe(unlocked.Header.Superblock, unlocked.Device.Length);
+
+    /// <summary>False for a superblock that says what cannot be on this device: only a mount would find out.</summary>
+    private static bool CanBe(Superblock superblock, long deviceLength)
+    {
+        try
+        {
+            _ = VolumeGeometry.Create(superblock.BlockSize, superblock.DeviceLength, superblock.JournalBlocks);
+            return superblock.DeviceLength <= deviceLength;
+        }
+        catch (CorruptFormatException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Null where header or key slots are damaged beyond use, which is told.</summary>
+    private UnlockedDevice? Unlock()
+    {
+        try
+        {
+            return UnlockedDevice.Open(path, key, readOnly: level == RepairLevel.None, RepairedCopy);
+        }
+        catch (Exception e) when (e is IntegrityException or CorruptFormatException or CommandFailure { Cause: Cause.Integrity or Cause.CorruptStructure })
+        {
+            Found(CheckedOpening.Unusable(path, e.Message));
+            return null;
+        }
+    }
 
     private void RepairedCopy(string text) => Found(new Problem(ProblemCode.KeySlotCopy, text, Repaired: true));
 
@@ -87,25 +122,21 @@ internal sealed class VolumeCheck(string path, KeySource key, RepairLevel level,
     {
         foreach (int copy in bad)
         {
-            Found(new Problem(ProblemCode.SuperblockCopy, $"{path}: superblock {copy} is damaged; the other one is good", Repaired: level != RepairLevel.None));
+            Found(new Problem(ProblemCode.SuperblockCopy, $"{path}: superblock {copy} is damaged; the other one is good", Repaired: _level != RepairLevel.None));
         }
     }
 
     private void ReportRecovery(ProtectedVolume volume)
     {
+        // What lies behind a gap is only left out, not given up, where nothing may be written.
         RecoveryReport recovery = volume.Recovery;
-        _report.Recovery = recovery;
-        if (recovery.GapAccepted)
-        {
-            Found(new Problem(ProblemCode.JournalGap, $"{path}: the journal is damaged; the transactions behind the damage have been given up", Repaired: true));
-        }
-
+        _report.Recovery = recovery with { GapAccepted = recovery.GapAccepted && _level == RepairLevel.All };
         foreach (long block in recovery.LostBlocks)
         {
             Found(new Problem(ProblemCode.JournalImageLost, $"block {block}: its image in the journal is damaged; it is lost until overwritten", block));
         }
 
-        long repairs = level == RepairLevel.None ? 0 : volume.Status().TagNodeRepairs;
+        long repairs = _level == RepairLevel.None ? 0 : volume.Status().TagNodeRepairs;
         if (repairs > 0)
         {
             Found(new Problem(ProblemCode.TagNodeCopy, $"{path}: {repairs} nodes of the tag tree had one bad copy", Repaired: true));
@@ -115,7 +146,7 @@ internal sealed class VolumeCheck(string path, KeySource key, RepairLevel level,
     private void Check(ProtectedVolume volume)
     {
         ulong seed = BinaryPrimitives.ReadUInt64LittleEndian(RandomNumberGenerator.GetBytes(sizeof(ulong)));
-        var checker = new VolumeChecker(new CatalogCheck(volume, seed, logger), new CheckOptions { Repair = level }, this, TimeProvider.System, logger, cancellation);
+        var checker = new VolumeChecker(new CatalogCheck(volume, seed, logger), new CheckOptions { Repair = _level }, this, TimeProvider.System, logger, cancellation);
         CheckSummary summary = checker.Run();
         _report.Files = summary.Files;
         _report.Directories = summary.Directories;

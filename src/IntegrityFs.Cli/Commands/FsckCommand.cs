@@ -89,7 +89,7 @@ internal static class FsckCommand
         // asked for is a check.
         bool evenIfClean = force || mode is RepairLevel.None or null or RepairLevel.All;
         CheckReport report = Check(path, key, mode ?? RepairLevel.None, evenIfClean, output, givenUp, cancellation.Token);
-        if (mode is null && report.Left > 0 && !output.Json && MayAsk())
+        if (mode is null && report.Left > 0 && !report.Unusable && !output.Json && MayAsk())
         {
             report = Check(path, key, RepairLevel.All, evenIfClean: true, output, [], cancellation.Token);
         }

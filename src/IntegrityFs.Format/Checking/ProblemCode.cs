@@ -14,6 +14,7 @@ public enum ProblemCode
     TagNodeLost = 106,
     StateImpossible = 107,
     StateCopy = 108,
+    VolumeUnusable = 109,
     BitmapUnreadable = 201,
     UsedButFree = 202,
     Leaked = 203,

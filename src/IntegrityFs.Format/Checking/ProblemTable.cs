@@ -27,6 +27,7 @@ public static class ProblemTable
         new(ProblemCode.TagNodeLost, "tag-node-lost", ProblemKind.Integrity, RepairLevel.None, "a node of the tag tree is damaged in every copy", "none: the blocks under it read as errors until they are overwritten"),
         new(ProblemCode.StateImpossible, "state-impossible", ProblemKind.Structure, RepairLevel.All, "the state block cannot be used in either copy", "it is written anew; what it held is found by going through the volume"),
         new(ProblemCode.StateCopy, "state-copy", ProblemKind.Copy, RepairLevel.Safe, "one copy of the state block is damaged or differs", "the good one, of two the first, is written over it"),
+        new(ProblemCode.VolumeUnusable, "volume-unusable", ProblemKind.Integrity, RepairLevel.None, "what is needed to open the volume is damaged in every copy, or authentic but impossible", "none: nothing behind it can be checked; restore the volume"),
         new(ProblemCode.BitmapUnreadable, "bitmap-unreadable", ProblemKind.Integrity, RepairLevel.All, "an allocation bitmap cannot be read", "it is written anew from what is in use"),
         new(ProblemCode.UsedButFree, "used-but-free", ProblemKind.Structure, RepairLevel.Safe, "blocks are in use but marked free", "they are marked used"),
         new(ProblemCode.Leaked, "leaked", ProblemKind.Counter, RepairLevel.Safe, "blocks are marked used but nothing uses them", "they are freed"),
