@@ -93,7 +93,7 @@ others_say() {
   says 8 'not an IntegrityFs volume' "$I" fsck -n --key-file key foreign
   says 8 'No such file' "$I" fsck -n --key-file key none
   says 16 'only one of' "$I" fsck -n -y --key-file key volume
-  cp volume cut; truncate -s 3M cut; says 12 '' "$I" fsck -n --key-file key cut; says 12 '' "$I" mount cut mnt -o keyfile=key
+  cp volume cut; truncate -s 3M cut; says 12 '' "$I" mount cut mnt -o keyfile=key
 }
 it "The other commands, too" others_say
 

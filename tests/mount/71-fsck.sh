@@ -141,6 +141,55 @@ print(*[a for a in range(131072 + (1 << 20), len(data), 4096) if data[a:a + 4] =
 }
 it "A lost leaf of the catalog costs the names in it: -n and -p say so, -y makes the rest whole" lost_leaf
 
+gap() { # two descriptors of one transaction, with another one behind it
+  restore; mount_volume small; local n before places level
+  for n in 1 2 3; do echo "$n" >"$D/new-$n"; sync "$D/new-$n"; done
+  kill_volume small
+  places=$("$INTEGRITYFS" dump --json --key-file "$K" journal "$I" | python3 -c '
+import json, sys
+j = json.load(sys.stdin); ends = [t["position"] for t in j["transactions"]] + [j["end"]]
+assert len(ends) >= 4, j
+for p in (ends[-3], ends[-2] - 1): print(131072 + p % j["blocks"] * 4096 + 100)')
+  for n in $places; do flip "$I" "$n"; done
+  before=$(sha256sum <"$I")
+  for level in -n -p; do
+    fsck_exit 4 $level --json "$I"; same "problems" journal-gap "$(names)"
+    python3 - "$WORK/fsck.out" <<'P'
+import json, sys
+report = json.load(open(sys.argv[1])); p, = report["problems"]
+assert (p["id"], p["repair"], p["repaired"]) == (103, "-y", False) and report["exitCode"] == 4 and report["files"] > 400, report
+assert not report["recovery"]["gapAccepted"], report
+P
+    same "the image after $level" "$before" "$(sha256sum <"$I")"
+  done
+  fsck_exit 4 -n "$I"; grep -q '103 journal-gap' "$WORK/fsck.out"; refused mount_volume small
+  fsck_exit 1 -y --json "$I"; same "problems" journal-gap "$(names)"; fsck_exit 0 -n "$I"
+  mount_volume small; [ "$(cat "$D/many/name-7")" = "file 7" ]; [ ! -e "$D/new-3" ]; umount_volume small
+}
+it "A gap in the journal is an entry of the report, with all else that there is; -y gives up what lies behind" gap
+
+unusable() {
+  local at before level
+  for at in state label slots cut; do
+    restore
+    case $at in
+      state) flip "$I" 108; flip "$I" $((65536 + 108)) ;; # no such state
+      label) flip "$I" 40; flip "$I" $((65536 + 40)) ;;   # readable, not authentic
+      slots) flip "$I" $((4096 + 5000)); flip "$I" $((65536 + 4096 + 5000)) ;;
+      cut) truncate -s 5M "$I" ;;
+    esac
+    before=$(sha256sum <"$I")
+    for level in -n -p -y; do
+      fsck_exit 12 $level "$I"; same "findings ($at)" 1 "$(grep -c '\[109 volume-unusable\]$' "$WORK/fsck.out")"
+      fsck_exit 12 $level --json "$I"; same "problem" volume-unusable "$(names)"
+      grep -q '"exitCode": 12' "$WORK/fsck.out"
+      same "the image after $level" "$before" "$(sha256sum <"$I")"
+    done
+  done
+  restore; head -c 32 /dev/urandom >"$WORK/other"; chmod 600 "$WORK/other"; refused_with 8 "$INTEGRITYFS" fsck -n --key-file "$WORK/other" "$I"
+}
+it "A volume that cannot be opened because of what it holds is an entry of the report; a wrong key is none" unusable
+
 verify_full() {
   restore; mount_volume small verify=full; umount_volume small
   local block offset; read -r block offset < <(place /dir/big 0); flip "$I" $((offset + 9))
