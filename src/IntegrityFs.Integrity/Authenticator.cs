@@ -21,12 +21,17 @@ public sealed class Authenticator : IDisposable
     private readonly IncrementalHash _node;
     private readonly IncrementalHash _journal;
     private readonly IncrementalHash _superblock;
-    private MultiBufferHmac? _together;
+    private readonly MultiBufferHmac? _together;
 
     /// <summary>Copies the keys into keyed hash states.</summary>
     public Authenticator(SubKeys keys, HashEngine engine = HashEngine.Auto)
+        : this(keys, engine == HashEngine.Auto ? MultiBufferLibrary.Process : null)
     {
-        _together = HashEngines.IsMultiBuffer(engine) ? new MultiBufferHmac(MultiBufferLibrary.Process, keys.Block) : null;
+    }
+
+    internal Authenticator(SubKeys keys, MultiBufferLibrary? library)
+    {
+        _together = library is { Refusal: null } ? new MultiBufferHmac(library, keys.Block) : null;
         _block = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, keys.Block);
         _node = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, keys.Node);
         _journal = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, keys.Journal);
@@ -38,24 +43,13 @@ public sealed class Authenticator : IDisposable
         Compute(_block, Place(purpose, block), version, content);
 
     /// <summary>Sets the tags of blocks of <paramref name="blockSize"/> bytes, as <see cref="TagOfBlock"/> computes them:
-    /// several at a time where the processor and its library can.</summary>
-    public unsafe void TagBlocks(Span<TagWork> work, int blockSize)
+    /// several at a time where that is faster.</summary>
+    public void TagBlocks(Span<TagWork> work, int blockSize)
     {
-        if (_together is not null && work.Length > 1 && blockSize <= MultiBufferHmac.LargestBlock)
+        int done = _together?.TagSome(work, blockSize) ?? 0;
+        foreach (ref TagWork item in work[done..])
         {
-            if (_together.TryTag(work, blockSize))
-            {
-                return;
-            }
-
-            // It has proved itself before; whatever is wrong now, the other way is always right.
-            _together.Dispose();
-            _together = null;
-        }
-
-        foreach (ref TagWork item in work)
-        {
-            item.Tag = TagOfBlock(item.Purpose, item.Block, item.Version, new ReadOnlySpan<byte>((void*)item.Content, blockSize));
+            item.Tag = TagOf(item, blockSize);
         }
     }
 
@@ -88,6 +82,10 @@ public sealed class Authenticator : IDisposable
         _journal.Dispose();
         _superblock.Dispose();
     }
+
+    /// <summary>The tag of one item, whatever its own says.</summary>
+    internal unsafe Tag TagOf(in TagWork item, int blockSize) =>
+        TagOfBlock(item.Purpose, item.Block, item.Version, new ReadOnlySpan<byte>((void*)item.Content, blockSize));
 
     /// <summary>What precedes a block's content in what is hashed.</summary>
     internal static void WriteBlockHeader(Span<byte> header, BlockPurpose purpose, long block, ulong version, int length) =>

@@ -13,11 +13,14 @@ public enum HashEngine
 /// <summary>What is used, and why.</summary>
 public static class HashEngines
 {
-    /// <summary>The name of what is used for <paramref name="engine"/> in this process: "ipsec-mb" or "openssl".</summary>
-    public static string NameOf(HashEngine engine) => IsMultiBuffer(engine) ? "ipsec-mb" : "openssl";
+    /// <summary>The name of what is used in this process for <paramref name="engine"/> and blocks of
+    /// <paramref name="blockSize"/> bytes: "openssl", or "ipsec-mb" with its version.</summary>
+    public static string NameOf(HashEngine engine, int blockSize) =>
+        RefusalOf(engine, blockSize) is null ? $"ipsec-mb {MultiBufferLibrary.Process.Version}" : "openssl";
 
-    /// <summary>Why the multi-buffer library is not used; null where it can be.</summary>
-    public static string? Refusal => MultiBufferLibrary.Process.Refusal;
-
-    internal static bool IsMultiBuffer(HashEngine engine) => engine == HashEngine.Auto && Refusal is null;
+    /// <summary>Why the multi-buffer library is not used; null where it is.</summary>
+    public static string? RefusalOf(HashEngine engine, int blockSize) =>
+        engine == HashEngine.OpenSsl ? "hash=openssl"
+            : blockSize > MultiBufferHmac.LargestBlock ? "blocks are too long for the multi-buffer library"
+            : MultiBufferLibrary.Process.Refusal;
 }

@@ -1,7 +1,9 @@
 // Promise: the tags that Authenticator computes, several at a time, each lane of the processor's vector or SHA unit with a
-// block of its own. Never a wrong tag silently: whatever the library does not report as completed is false here.
+// block of its own. Never a wrong tag silently: what the library does not report as completed is left to the caller, and the
+// library is not used again in this process.
 // Cost: a copy of each block behind its header, because the library wants a message in one piece (0.1 µs for 4 KiB, in the
-// processor's cache), and about half the time of one HMAC after the other. No managed allocation.
+// processor's cache), and about half the time of one HMAC after the other. No managed allocation; 70 KiB of memory for blocks
+// of 4 KiB, with the key's two states in it, zeroed on dispose.
 // Threads: one at a time.
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
@@ -15,71 +17,107 @@ internal sealed unsafe class MultiBufferHmac : IDisposable
     /// <summary>Bytes of the largest block that it takes: messages of the library are shorter than 65,535 bytes.</summary>
     public const int LargestBlock = 32768;
 
-    private const int Jobs = 16;
+    /// <summary>Blocks at once, as many as the widest processors have lanes.</summary>
+    public const int Lanes = 16;
+
     private const int Line = 64;
     private const int StateSize = 32;
 
-    // Where a message begins in its lane, so that the content behind the header is aligned.
-    private const int MessageStart = Line - Authenticator.HeaderSize;
-    private const int ScratchBytes = 256 << 10;
+    // One line more than it needs, so that the lanes do not all begin at the same place in the processor's cache.
+    private const int LaneOverhead = 2 * Line;
 
     private const int AlgorithmHmacSha256 = 3;
     private const int StatusCompleted = 3;
 
     private readonly MultiBufferLibrary _library;
-    private readonly int _fixedBytes = (2 * StateSize) + (Jobs * StateSize) + (Jobs * sizeof(Job));
+    private readonly int _fixedBytes;
     private readonly byte* _states;
     private readonly byte* _macs;
-    private readonly Job* _jobs;
+    private readonly byte* _jobs;
     private readonly nint _manager;
+    private bool _failed;
     private byte* _scratch;
     private int _scratchBytes;
+    private int _blockSize;
 
     /// <summary>Derives the two states of the key, in memory of its own.</summary>
     public MultiBufferHmac(MultiBufferLibrary library, ReadOnlySpan<byte> key)
     {
         _library = library;
         _manager = library.Lend();
+        if (_manager == 0)
+        {
+            Fail("its manager cannot be made");
+            return;
+        }
+
+        _fixedBytes = (2 * StateSize) + (Lanes * (StateSize + library.JobSize));
         _states = (byte*)NativeMemory.AlignedAlloc((nuint)_fixedBytes, Line);
         _macs = _states + (2 * StateSize);
-        _jobs = (Job*)(_macs + (Jobs * StateSize));
+        _jobs = _macs + (Lanes * StateSize);
         DeriveState(key, 0x36, _states);
         DeriveState(key, 0x5c, _states + StateSize);
     }
 
-    /// <summary>Sets the tags of blocks of <paramref name="blockSize"/> bytes, at most
-    /// <see cref="LargestBlock"/>. False where the library fails: then no tag
-    /// may be used.</summary>
-    public bool TryTag(Span<TagWork> work, int blockSize)
+    /// <summary>Sets the tags of the first blocks of <paramref name="work"/>, as many as it is faster for, and returns their
+    /// number. The rest, and all where <paramref name="blockSize"/> is above <see cref="LargestBlock"/>, is for others.</summary>
+    public int TagSome(Span<TagWork> work, int blockSize)
     {
-        int lanes = Math.Clamp(ScratchBytes / blockSize, 2, Jobs);
-        int stride = blockSize + (2 * Line);
-        Reserve(lanes * stride);
-        var submit = *(delegate* unmanaged<nint, Job*, uint, int, uint>*)(_manager + MultiBufferLibrary.BurstOffset);
-        while (!work.IsEmpty)
+        int done = 0;
+        while (work.Length - done >= _library.SmallestBatch && blockSize <= LargestBlock && _library.Refusal is null)
         {
-            Span<TagWork> part = work[..Math.Min(lanes, work.Length)];
-            for (int i = 0; i < part.Length; i++)
+            int count = Math.Min(Lanes, work.Length - done);
+            if (!TagBatch(work.Slice(done, count), blockSize))
             {
-                Prepare(i, part[i], _scratch + ((long)i * stride) + MessageStart, blockSize);
+                break;
             }
 
-            if (submit(_manager, _jobs, (uint)part.Length, AlgorithmHmacSha256) != part.Length)
-            {
-                return false;
-            }
+            done += count;
+        }
 
-            for (int i = 0; i < part.Length; i++)
-            {
-                if (_jobs[i].Status != StatusCompleted)
-                {
-                    return false;
-                }
+        return done;
+    }
 
-                part[i].Tag = Tag.Read(new ReadOnlySpan<byte>(_macs + (i * StateSize), StateSize));
-            }
+    /// <summary>Sets the tags of at most <see cref="Lanes"/> blocks of at most <see cref="LargestBlock"/> bytes. False where the
+    /// library fails: then none of them is set, and the library is refused from now on.</summary>
+    internal bool TagBatch(Span<TagWork> work, int blockSize)
+    {
+        if (_failed)
+        {
+            return false;
+        }
 
-            work = work[part.Length..];
+        if (_blockSize != blockSize)
+        {
+            PrepareFor(blockSize);
+        }
+
+        byte* message = _scratch;
+        for (int i = 0; i < work.Length; i++)
+        {
+            ref TagWork item = ref work[i];
+            Authenticator.WriteBlockHeader(new Span<byte>(message, Authenticator.HeaderSize), item.Purpose, item.Block, item.Version, blockSize);
+            NativeMemory.Copy((void*)item.Content, message + Authenticator.HeaderSize, (nuint)blockSize);
+            JobOf(i)->Status = 0;
+            message += blockSize + LaneOverhead;
+        }
+
+        var submit = *(delegate* unmanaged<nint, byte*, uint, int, uint>*)(_manager + MultiBufferLibrary.BurstOffset);
+        bool completed = submit(_manager, _jobs, (uint)work.Length, AlgorithmHmacSha256) == work.Length;
+        for (int i = 0; i < work.Length; i++)
+        {
+            completed &= JobOf(i)->Status == StatusCompleted;
+        }
+
+        if (!completed)
+        {
+            Fail("it has not completed a batch");
+            return false;
+        }
+
+        for (int i = 0; i < work.Length; i++)
+        {
+            work[i].Tag = Tag.Read(new ReadOnlySpan<byte>(_macs + (i * StateSize), StateSize));
         }
 
         return true;
@@ -88,29 +126,57 @@ internal sealed unsafe class MultiBufferHmac : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        CryptographicOperations.ZeroMemory(new Span<byte>(_states, _fixedBytes));
-        NativeMemory.AlignedFree(_states);
-        Release();
-        _library.TakeBack(_manager);
+        if (_states != null)
+        {
+            CryptographicOperations.ZeroMemory(new Span<byte>(_states, _fixedBytes));
+            NativeMemory.AlignedFree(_states);
+            Release();
+        }
+
+        if (!_failed)
+        {
+            _library.TakeBack(_manager);
+        }
     }
 
-    private void Prepare(int lane, in TagWork item, byte* message, int blockSize)
+    private void Fail(string reason)
     {
-        Authenticator.WriteBlockHeader(new Span<byte>(message, Authenticator.HeaderSize), item.Purpose, item.Block, item.Version, blockSize);
-        NativeMemory.Copy((void*)item.Content, message + Authenticator.HeaderSize, (nuint)blockSize);
-        _jobs[lane] = new Job
+        _failed = true;
+        _library.Distrust(reason);
+    }
+
+    private Job* JobOf(int lane) => (Job*)(_jobs + (lane * _library.JobSize));
+
+    /// <summary>Makes place for blocks of that size; only the content of a job's message changes from batch to batch.</summary>
+    private void PrepareFor(int blockSize)
+    {
+        int lane = blockSize + LaneOverhead;
+        if (_scratchBytes < Lanes * lane)
         {
-            Source = message,
-            HashLength = (ulong)(Authenticator.HeaderSize + blockSize),
-            Mac = _macs + (lane * StateSize),
-            MacLength = StateSize,
-            InnerState = _states,
-            OuterState = _states + StateSize,
-            CipherMode = Job.NoCipher,
-            Direction = Job.Encrypt,
-            Algorithm = AlgorithmHmacSha256,
-            Order = Job.HashFirst,
-        };
+            Release();
+            _scratch = (byte*)NativeMemory.AlignedAlloc((nuint)(Lanes * lane), Line);
+            _scratchBytes = Lanes * lane;
+        }
+
+        NativeMemory.Clear(_jobs, (nuint)(Lanes * _library.JobSize));
+        for (int i = 0; i < Lanes; i++)
+        {
+            *JobOf(i) = new Job
+            {
+                Source = _scratch + (i * lane),
+                HashLength = (ulong)(Authenticator.HeaderSize + blockSize),
+                Mac = _macs + (i * StateSize),
+                MacLength = StateSize,
+                InnerState = _states,
+                OuterState = _states + StateSize,
+                CipherMode = Job.NoCipher,
+                Direction = Job.Encrypt,
+                Algorithm = AlgorithmHmacSha256,
+                Order = Job.HashFirst,
+            };
+        }
+
+        _blockSize = blockSize;
     }
 
     /// <summary>The state of SHA-256 after the padded key (RFC 2104), computed by the library.</summary>
@@ -132,16 +198,6 @@ internal sealed unsafe class MultiBufferHmac : IDisposable
         CryptographicOperations.ZeroMemory(block);
     }
 
-    private void Reserve(int bytes)
-    {
-        if (_scratchBytes < bytes)
-        {
-            Release();
-            _scratch = (byte*)NativeMemory.AlignedAlloc((nuint)bytes, Line);
-            _scratchBytes = bytes;
-        }
-    }
-
     private void Release()
     {
         if (_scratch != null)
@@ -153,8 +209,8 @@ internal sealed unsafe class MultiBufferHmac : IDisposable
         }
     }
 
-    /// <summary>IMB_JOB: of its 200 bytes those that an HMAC needs.</summary>
-    [StructLayout(LayoutKind.Explicit, Size = 200)]
+    /// <summary>The beginning of an IMB_JOB, with what an HMAC needs of it; the rest is zero.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 152)]
     private struct Job
     {
         internal const int NoCipher = 3;

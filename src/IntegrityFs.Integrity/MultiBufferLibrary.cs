@@ -1,84 +1,122 @@
-// Promise: Intel's Multi-Buffer Crypto library where it is installed, of a version whose layout is known, and has proved
-// here that it computes HMAC-SHA-256; else a reason why not. Looked for once in a process.
-// Layout: from the library's public header, version 1.3 (structures IMB_MGR and IMB_JOB); other versions are refused, because
-// their structures have not been compared.
-// Memory: a manager takes about 0.1 MiB; they are lent and taken back, because making one asks the processor what it can,
-// which is slow in virtual machines. Nothing that makes tags stays in them: keys are in their borrower's memory.
+// Promise: Intel's Multi-Buffer Crypto library where it is installed, of a version whose layout is known, has proved here
+// that it computes HMAC-SHA-256, and is faster than OpenSSL; else a reason why not. Looked for once in a process.
+// Layout: from the library's public headers, versions 1.3 to 1.5 (structures IMB_MGR and IMB_JOB). What is used of them
+// stands at the same place in all three; the size of a job does not. Other versions are refused, because nobody compared them.
+// Kernels: where the processor has SHA instructions, those kernels that interleave two messages are taken: they reach their
+// rate with two messages, while kernels for AVX-512 need sixteen for the same rate and lose by a factor of four with two.
+// Memory: a manager takes 0.2 MiB; they are lent and taken back, because making one asks the processor what it can, which is
+// slow in virtual machines. Nothing that makes tags stays in them: keys are in their borrower's memory.
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 
 namespace IntegrityFs.Integrity;
 
 /// <summary>The library's functions, and its managers to lend.</summary>
 internal sealed unsafe class MultiBufferLibrary
 {
+    /// <summary>The name that the dynamic linker knows it by.</summary>
+    internal const string FileName = "libIPSec_MB.so.1";
+
     /// <summary>Where sha256_one_block stands in a manager.</summary>
     internal const int OneBlockOffset = 176;
 
     /// <summary>Where submit_hash_burst stands in a manager.</summary>
     internal const int BurstOffset = 1000;
 
-    private const string FileName = "libIPSec_MB.so.1";
-    private const uint KnownVersion = 0x010300;
+    private const ulong FeatureShaInstructions = 1;
 
-    private static readonly Lazy<MultiBufferLibrary> s_process = new(static () => new MultiBufferLibrary());
+    private static readonly Lazy<MultiBufferLibrary> s_process = new(static () => new MultiBufferLibrary(FileName));
 
     private readonly ConcurrentBag<nint> _managers = [];
-    private readonly delegate* unmanaged<ulong, nint> _allocate;
-    private readonly delegate* unmanaged<nint, int*, void> _initialize;
+    private delegate* unmanaged<ulong, nint> _allocate;
+    private delegate* unmanaged<nint, void> _initializeInterleaved;
+    private delegate* unmanaged<nint, int*, void> _initializeBest;
+    private delegate* unmanaged<nint, int> _error;
+    private bool _interleaved;
+    private volatile string? _refusal;
 
-    private MultiBufferLibrary()
+    /// <summary>Loads it and lets it prove itself. <paramref name="kernels"/> is for tests.</summary>
+    internal MultiBufferLibrary(string fileName, MultiBufferKernels kernels = MultiBufferKernels.Suitable)
     {
-        Refusal = Load(out _allocate, out _initialize);
-        Refusal ??= Prove();
+        _refusal = Load(fileName, kernels);
+        if (_refusal is null)
+        {
+            using var proof = new MultiBufferProof(this);
+            _refusal ??= proof.Compare();
+            SmallestBatch = _refusal is null ? proof.MeasureSmallestBatch() : 0;
+            _refusal ??= SmallestBatch == 0 ? "it is no faster than OpenSSL on this processor" : null;
+        }
     }
 
     /// <summary>This process's.</summary>
     public static MultiBufferLibrary Process => s_process.Value;
 
     /// <summary>Why it is not used; null where it is.</summary>
-    public string? Refusal { get; }
+    public string? Refusal => _refusal;
 
-    /// <summary>True for versions whose structures are known: 1.3 and its corrections.</summary>
+    /// <summary>"1.3.0"; empty where it could not be asked.</summary>
+    public string Version { get; private set; } = "";
+
+    /// <summary>Bytes of a job.</summary>
+    public int JobSize { get; private set; }
+
+    /// <summary>From how many blocks at once on it is faster than one HMAC after the other.</summary>
+    public int SmallestBatch { get; }
+
+    /// <summary>Bytes of an IMB_JOB; 0 for versions whose structures are not known.</summary>
     /// <param name="version">As IMB_VERSION_NUM: one byte each for major, minor, patch.</param>
-    public static bool IsKnown(uint version) => version >> 8 == KnownVersion >> 8;
+    public static int JobSizeOf(uint version) => (version >> 8) switch
+    {
+        0x0103 => 200,
+        0x0104 or 0x0105 => 240,
+        _ => 0,
+    };
 
-    /// <summary>A manager for one thread at a time, until it is given back.</summary>
+    /// <summary>Nobody uses it from now on. The first reason stays.</summary>
+    public void Distrust(string reason) => _refusal ??= reason;
+
+    /// <summary>A manager for one thread at a time, until it is given back; 0 where there is none.</summary>
     public nint Lend() => _managers.TryTake(out nint manager) ? manager : Create();
 
-    /// <summary>Takes a manager back.</summary>
+    /// <summary>Takes a manager back. One that failed must not come back: it may still point to its borrower's memory.</summary>
     public void TakeBack(nint manager) => _managers.Add(manager);
 
-    private static string? Load(out delegate* unmanaged<ulong, nint> allocate, out delegate* unmanaged<nint, int*, void> initialize)
+    private string? Load(string fileName, MultiBufferKernels kernels)
     {
-        allocate = null;
-        initialize = null;
         if (RuntimeInformation.ProcessArchitecture != Architecture.X64)
         {
             return "it is for x86-64";
         }
 
-        if (!NativeLibrary.TryLoad(FileName, out nint library))
+        if (!NativeLibrary.TryLoad(fileName, out nint library))
         {
-            return $"{FileName} is not installed";
+            return $"{fileName} is not installed";
         }
 
         if (!NativeLibrary.TryGetExport(library, "imb_get_version", out nint version)
-            || !NativeLibrary.TryGetExport(library, "alloc_mb_mgr", out nint first)
-            || !NativeLibrary.TryGetExport(library, "init_mb_mgr_auto", out nint second))
+            || !NativeLibrary.TryGetExport(library, "imb_get_feature_flags", out nint features)
+            || !NativeLibrary.TryGetExport(library, "imb_get_errno", out nint error)
+            || !NativeLibrary.TryGetExport(library, "alloc_mb_mgr", out nint allocate)
+            || !NativeLibrary.TryGetExport(library, "init_mb_mgr_sse", out nint interleaved)
+            || !NativeLibrary.TryGetExport(library, "init_mb_mgr_auto", out nint best))
         {
-            return $"{FileName} lacks a function";
+            return $"{fileName} lacks a function";
         }
 
         uint number = ((delegate* unmanaged<uint>)version)();
-        if (!IsKnown(number))
+        Version = $"{number >> 16}.{(number >> 8) & 0xff}.{number & 0xff}";
+        JobSize = JobSizeOf(number);
+        if (JobSize == 0)
         {
-            return $"{FileName} has version {number >> 16}.{(number >> 8) & 0xff}.{number & 0xff}; 1.3 is known";
+            return $"{fileName} has version {Version}; 1.3 to 1.5 are known";
         }
 
-        allocate = (delegate* unmanaged<ulong, nint>)first;
-        initialize = (delegate* unmanaged<nint, int*, void>)second;
+        _error = (delegate* unmanaged<nint, int>)error;
+        _allocate = (delegate* unmanaged<ulong, nint>)allocate;
+        _initializeInterleaved = (delegate* unmanaged<nint, void>)interleaved;
+        _initializeBest = (delegate* unmanaged<nint, int*, void>)best;
+        _interleaved = kernels == MultiBufferKernels.Suitable
+            && (((delegate* unmanaged<ulong>)features)() & FeatureShaInstructions) != 0;
         return null;
     }
 
@@ -87,64 +125,31 @@ internal sealed unsafe class MultiBufferLibrary
         nint manager = _allocate(0);
         if (manager == 0)
         {
-            throw new OutOfMemoryException("no memory for a hash manager");
+            return 0;
         }
 
-        int architecture;
-        _initialize(manager, &architecture);
-        return manager;
-    }
-
-    /// <summary>Compares it with the runtime's HMAC over random keys and contents. About 0.5 ms.</summary>
-    private string? Prove()
-    {
-        Span<byte> key = stackalloc byte[32];
-        RandomNumberGenerator.Fill(key);
-        using var engine = new MultiBufferHmac(this, key);
-        (int Length, int Count)[] cases = [(512, 1), (512, 33), (4096, 1), (4096, 2), (4096, 3), (4096, 16), (4096, 17), (MultiBufferHmac.LargestBlock, 3)];
-        foreach ((int length, int count) in cases)
+        if (_interleaved)
         {
-            if (!Agrees(engine, key, length, count))
-            {
-                return $"{FileName} computes another HMAC-SHA-256 than OpenSSL";
-            }
+            _initializeInterleaved(manager);
         }
-
-        return null;
-    }
-
-    private static bool Agrees(MultiBufferHmac engine, ReadOnlySpan<byte> key, int length, int count)
-    {
-        byte[] content = GC.AllocateUninitializedArray<byte>(length + count, pinned: true);
-        RandomNumberGenerator.Fill(content);
-        var work = new TagWork[count];
-        fixed (byte* start = content)
+        else
         {
-            for (int i = 0; i < count; i++)
-            {
-                // Each begins a byte further on, so that they differ and are aligned in no way.
-                work[i] = new TagWork { Content = (nint)(start + i), Purpose = Format.BlockPurpose.Data, Block = 977 * i, Version = ulong.MaxValue - (ulong)i };
-            }
-
-            if (!engine.TryTag(work, length))
-            {
-                return false;
-            }
+            int architecture;
+            _initializeBest(manager, &architecture);
         }
 
-        Span<byte> header = stackalloc byte[Authenticator.HeaderSize];
-        for (int i = 0; i < count; i++)
-        {
-            using var reference = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, key);
-            Authenticator.WriteBlockHeader(header, work[i].Purpose, work[i].Block, work[i].Version, length);
-            reference.AppendData(header);
-            reference.AppendData(content.AsSpan(i, length));
-            if (Format.Tag.Read(reference.GetHashAndReset()) != work[i].Tag)
-            {
-                return false;
-            }
-        }
-
-        return true;
+        // Not zero where the processor lacks something, or the library's own self-test failed. What it left is not freed:
+        // this happens once, and then it is not used.
+        return _error(manager) == 0 ? manager : 0;
     }
+}
+
+/// <summary>Which of the library's kernels are taken.</summary>
+internal enum MultiBufferKernels
+{
+    /// <summary>Those for SHA instructions where the processor has them, else the widest.</summary>
+    Suitable,
+
+    /// <summary>The widest that the processor has, as the library itself would choose.</summary>
+    Widest,
 }

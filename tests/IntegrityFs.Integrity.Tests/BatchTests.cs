@@ -9,66 +9,107 @@ public sealed unsafe class BatchTests : IDisposable
 {
     private readonly SubKeys _keys = new(new byte[] { 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 1, 2, 3, 4 }, new Guid("6a1d7c1e-98f7-4d42-a4b4-0d8bd0f2a111"));
 
-    public static TheoryData<HashEngine, int> Cases()
-    {
-        var cases = new TheoryData<HashEngine, int>();
-        foreach (HashEngine engine in new[] { HashEngine.Auto, HashEngine.OpenSsl })
-        {
-            foreach (int size in new[] { 512, 1024, 4096, 16384, 65536 })
-            {
-                cases.Add(engine, size);
-            }
-        }
-
-        return cases;
-    }
+    private static bool IsInstalled { get; } = RuntimeInformation.ProcessArchitecture == Architecture.X64
+        && NativeLibrary.TryLoad(MultiBufferLibrary.FileName, out _);
 
     [Fact]
     public void The_multi_buffer_library_is_used_where_it_is_installed()
     {
-        bool installed = RuntimeInformation.ProcessArchitecture == Architecture.X64
-            && NativeLibrary.TryLoad("libIPSec_MB.so.1", out _);
-        Assert.SkipUnless(installed, $"not used here: {HashEngines.Refusal}");
-        Assert.Null(HashEngines.Refusal);
-        Assert.Equal("ipsec-mb", HashEngines.NameOf(HashEngine.Auto));
+        Assert.SkipUnless(IsInstalled, $"not used here: {HashEngines.RefusalOf(HashEngine.Auto, 4096)}");
+        Assert.Null(HashEngines.RefusalOf(HashEngine.Auto, 4096));
+        Assert.Matches(@"^ipsec-mb 1\.[345]\.\d+$", HashEngines.NameOf(HashEngine.Auto, 4096));
+        Assert.InRange(MultiBufferLibrary.Process.SmallestBatch, 2, MultiBufferHmac.Lanes);
     }
 
     [Fact]
-    public void It_can_be_left_out() => Assert.Equal("openssl", HashEngines.NameOf(HashEngine.OpenSsl));
-
-    [Theory]
-    [InlineData(0x010300u, true)]
-    [InlineData(0x010307u, true)]
-    [InlineData(0x010200u, false)]
-    [InlineData(0x010400u, false)]
-    [InlineData(0x020000u, false)]
-    [InlineData(0x000300u, false)]
-    [InlineData(0u, false)]
-    public void Only_a_version_whose_structures_are_known_is_used(uint version, bool known) =>
-        Assert.Equal(known, MultiBufferLibrary.IsKnown(version));
-
-    [Theory]
-    [MemberData(nameof(Cases))]
-    public void Tags_of_many_blocks_are_the_tags_of_each(HashEngine engine, int size)
+    public void It_can_be_left_out()
     {
-        using var authenticator = new Authenticator(_keys, engine);
-        using var reference = new Authenticator(_keys, HashEngine.OpenSsl);
-        var random = new Random(size);
-        int most = Math.Min(200, (4 << 20) / size);
-        byte[] content = GC.AllocateUninitializedArray<byte>((most * size) + 64, pinned: true);
-        random.NextBytes(content);
+        Assert.Equal("openssl", HashEngines.NameOf(HashEngine.OpenSsl, 4096));
+        Assert.NotNull(HashEngines.RefusalOf(HashEngine.OpenSsl, 4096));
+        Assert.Equal("openssl", HashEngines.NameOf(HashEngine.Auto, 65536));
+    }
+
+    [Theory]
+    [InlineData(0x010300u, 200)]
+    [InlineData(0x010307u, 200)]
+    [InlineData(0x010400u, 240)]
+    [InlineData(0x010500u, 240)]
+    [InlineData(0x010200u, 0)]
+    [InlineData(0x010600u, 0)]
+    [InlineData(0x020000u, 0)]
+    [InlineData(0x000300u, 0)]
+    [InlineData(0u, 0)]
+    public void Only_a_version_whose_structures_are_known_is_used(uint version, int jobSize) =>
+        Assert.Equal(jobSize, MultiBufferLibrary.JobSizeOf(version));
+
+    [Fact]
+    public void Another_library_of_that_name_or_none_is_refused_with_the_reason()
+    {
+        var absent = new MultiBufferLibrary("libIPSec_MB.so.none");
+        var other = new MultiBufferLibrary("libc.so.6");
+        if (RuntimeInformation.ProcessArchitecture == Architecture.X64)
+        {
+            Assert.Equal("libIPSec_MB.so.none is not installed", absent.Refusal);
+            Assert.Equal("libc.so.6 lacks a function", other.Refusal);
+        }
+
+        using var authenticator = new Authenticator(_keys, absent);
+        Check(authenticator, 4096);
+    }
+
+    [Theory]
+    [InlineData(MultiBufferKernels.Suitable)]
+    [InlineData(MultiBufferKernels.Widest)]
+    internal void Kernels_prove_themselves_and_compute_the_tags_of_each(MultiBufferKernels kernels)
+    {
+        var library = new MultiBufferLibrary(MultiBufferLibrary.FileName, kernels);
+        Assert.SkipUnless(IsInstalled, $"not used here: {library.Refusal}");
+        Assert.Null(library.Refusal);
+        using var authenticator = new Authenticator(_keys, library);
+        Check(authenticator, 512);
+        Check(authenticator, 32768);
+        Check(authenticator, 4096);
+    }
+
+    [Fact]
+    public void The_proof_notices_other_tags()
+    {
+        Assert.SkipUnless(IsInstalled, $"not used here: {MultiBufferLibrary.Process.Refusal}");
+        using var proof = new MultiBufferProof(MultiBufferLibrary.Process, new byte[32]);
+        Assert.Equal("it computes another HMAC-SHA-256 than OpenSSL", proof.Compare());
+        using var same = new MultiBufferProof(MultiBufferLibrary.Process);
+        Assert.Null(same.Compare());
+    }
+
+    [Fact]
+    public void After_a_failure_tags_are_right_and_the_library_is_not_used_again()
+    {
+        var library = new MultiBufferLibrary(MultiBufferLibrary.FileName);
+        Assert.SkipUnless(IsInstalled, $"not used here: {library.Refusal}");
+        using var engine = new MultiBufferHmac(library, _keys.Block);
+        using var authenticator = new Authenticator(_keys, library);
+        byte[] content = GC.AllocateArray<byte>(40 << 11, pinned: true);
         fixed (byte* start = content)
         {
-            foreach (int count in new[] { 0, 1, 2, 3, 4, 15, 16, 17, 31, 32, 33, most }.Concat(Enumerable.Range(0, 8).Select(_ => random.Next(most))))
-            {
-                TagWork[] work = Work(random, (nint)start + random.Next(64), Math.Min(count, most), size);
-                authenticator.TagBlocks(work, size);
-                foreach (TagWork item in work)
-                {
-                    var block = new ReadOnlySpan<byte>((void*)item.Content, size);
-                    Assert.Equal(reference.TagOfBlock(item.Purpose, item.Block, item.Version, block), item.Tag);
-                }
-            }
+            TagWork[] work = Work(new Random(4), (nint)start, 40, 2048);
+            Assert.InRange(engine.TagSome(work, 2048), 40 - library.SmallestBatch + 1, 40);
+            Assert.False(engine.TagBatch(work.AsSpan(0, 1), 70000), "the library takes no message as long as that");
+            Assert.Equal("it has not completed a batch", library.Refusal);
+            Assert.Equal(0, engine.TagSome(work, 2048));
+        }
+
+        Check(authenticator, 2048);
+    }
+
+    [Theory]
+    [InlineData(HashEngine.Auto)]
+    [InlineData(HashEngine.OpenSsl)]
+    public void Tags_of_many_blocks_are_the_tags_of_each(HashEngine engine)
+    {
+        using var authenticator = new Authenticator(_keys, engine);
+        foreach (int size in new[] { 512, 1024, 4096, 16384, 32768, 65536, 512 })
+        {
+            Check(authenticator, size);
         }
     }
 
@@ -124,6 +165,28 @@ public sealed unsafe class BatchTests : IDisposable
     }
 
     public void Dispose() => _keys.Dispose();
+
+    /// <summary>Compares batches of many sizes, of contents that are aligned in no way, with single tags.</summary>
+    private void Check(Authenticator authenticator, int size)
+    {
+        using var reference = new Authenticator(_keys, HashEngine.OpenSsl);
+        var random = new Random(size);
+        int most = Math.Min(200, (4 << 20) / size);
+        byte[] content = GC.AllocateUninitializedArray<byte>((most * size) + 64, pinned: true);
+        random.NextBytes(content);
+        fixed (byte* start = content)
+        {
+            foreach (int count in Enumerable.Range(0, 34).Concat([most]).Concat(Enumerable.Range(0, 8).Select(_ => random.Next(most))))
+            {
+                TagWork[] work = Work(random, (nint)start + random.Next(64), Math.Min(count, most), size);
+                authenticator.TagBlocks(work, size);
+                for (int i = 0; i < work.Length; i++)
+                {
+                    Assert.True(reference.TagOf(work[i], size) == work[i].Tag, $"block {i} of {work.Length}, {size} bytes each");
+                }
+            }
+        }
+    }
 
     private static TagWork[] Work(Random random, nint content, int count, int size)
     {

@@ -30,7 +30,8 @@ internal static class MountStatus
         json.WriteString("verify", request.Options.Verify.ToString().ToLowerInvariant());
         json.WriteNumber("commitSeconds", request.Options.CommitSeconds);
         json.WriteString("hashRateClass", HashRateClass());
-        json.WriteString("hashEngine", HashEngines.NameOf(request.Options.Hash));
+        json.WriteString("hashEngine", HashEngines.NameOf(request.Options.Hash, volume.BlockSize));
+        json.WriteString("hashEngineReason", HashEngines.RefusalOf(request.Options.Hash, volume.BlockSize));
         json.WriteNumber("blockSize", volume.BlockSize);
         json.WriteNumber("totalBlocks", volume.TotalBlocks);
         json.WriteNumber("freeBlocks", volume.FreeBlocks);
