@@ -1,7 +1,8 @@
 // Promise: as ProtectedVolume.Reading.cs says. What is neither cached nor pending is read by one device call for up to
 // 1 MiB: over the slots of tag leaves that lie between, which are taken along where they are not in memory. What does not
 // go well here is left to the ordinary way, which says what is wrong.
-// Cost: one device read, one HMAC for each block and each leaf that was not in memory, no copy, no allocation.
+// Cost: one device read, one HMAC for each block and each leaf that was not in memory, no copy but the one that hashing
+// several blocks at once takes, no allocation.
 using System.Diagnostics;
 using IntegrityFs.Device;
 using IntegrityFs.Format;
