@@ -15,8 +15,12 @@ public sealed unsafe class BatchTests : IDisposable
     [Fact]
     public void The_multi_buffer_library_is_used_where_it_is_installed()
     {
-        Assert.SkipUnless(IsInstalled, $"not used here: {HashEngines.RefusalOf(HashEngine.Auto, 4096)}");
-        Assert.Null(HashEngines.RefusalOf(HashEngine.Auto, 4096));
+        string? refusal = HashEngines.RefusalOf(HashEngine.Auto, 4096);
+        Assert.SkipUnless(IsInstalled, $"not used here: {refusal}");
+
+        // Which is faster is the processor's to say, and who else keeps it busy; nothing else may keep it out.
+        Assert.SkipWhen(refusal?.Contains("no faster", StringComparison.Ordinal) ?? false, $"not used here: {refusal}");
+        Assert.Null(refusal);
         Assert.Matches(@"^ipsec-mb 1\.[345]\.\d+$", HashEngines.NameOf(HashEngine.Auto, 4096));
         Assert.InRange(MultiBufferLibrary.Process.SmallestBatch, 2, MultiBufferHmac.Lanes);
     }

@@ -28,7 +28,7 @@ modes() {
     case $option in
       data=*) same data "${option#*=}" "$(field dataMode)" ;;
       verify=*) same verify full "$(field verify)" ;;
-      hash=auto) if ldconfig -p | grep -q 'libIPSec_MB\.so\.1 '; then grep -q '^ipsec-mb 1\.' <<<"$(field hashEngine)"; else same engine openssl "$(field hashEngine)"; fi ;;
+      hash=auto) if ldconfig -p | grep -q 'libIPSec_MB\.so\.1 '; then grep -q '^ipsec-mb 1\.' <<<"$(field hashEngine)" || grep -q 'no faster' <<<"$(field hashEngineReason)"; else same engine openssl "$(field hashEngine)"; fi ;;
       hash=openssl) same engine openssl "$(field hashEngine)"; same reason hash=openssl "$(field hashEngineReason)" ;;
       fusetype=*) same type "${option#*=}" "$(field mode)" ;;
       cache=*) [ "$(field cache | grep -o "'bytes': [0-9]*")" = "'bytes': 4194304" ] ;;
