@@ -29,7 +29,7 @@ internal sealed class UnlockedDevice : IDisposable
     /// one replaces it, and <paramref name="note"/> receives a line about it.</summary>
     public static UnlockedDevice Open(string path, KeySource key, bool readOnly, Action<string>? note = null)
     {
-        FileDevice device = FileDevice.Open(path, new FileDeviceOptions { ReadOnly = readOnly });
+        FileDevice device = FileDevice.Open(path, new FileDeviceOptions { ReadOnly = readOnly, BusyPoll = true });
         try
         {
             VolumeHeader header = ReadHeader(device);

@@ -25,6 +25,7 @@ public sealed unsafe class FileDevice : IDevice
     private readonly SafeFileHandle _handle;
     private readonly SafeFileHandle? _image;
     private readonly BouncePool? _bounce;
+    private readonly PolledRead? _polled;
     private readonly int _memoryAlignment;
     private readonly Lock _flushLock = new();
     private int _flushError;
@@ -41,6 +42,7 @@ public sealed unsafe class FileDevice : IDevice
         _handle = opened.Handle;
         _image = opened.Image;
         _bounce = opened.Direct ? new BouncePool() : null;
+        _polled = opened.Direct && options.BusyPoll ? PolledRead.TryCreate() : null;
     }
 
     /// <inheritdoc/>
@@ -90,23 +92,30 @@ public sealed unsafe class FileDevice : IDevice
     {
         DeviceGuard.Check(this, DeviceOperation.Read, offset, buffer.Length);
         using var held = new HeldDescriptor(_handle);
-        fixed (byte* p = buffer)
+        _polled?.Begin();
+        try
         {
-            if (IsUsable((nint)p))
-            {
-                ReadFully(held.Number, offset, p, buffer.Length);
-                return;
-            }
+            ReadOne(held.Number, offset, buffer);
         }
-
-        ReadBounced(held.Number, offset, buffer);
+        finally
+        {
+            _polled?.End();
+        }
     }
 
     /// <inheritdoc/>
     public void ReadScatter(long offset, ReadOnlySpan<IoSegment> segments)
     {
         DeviceGuard.Check(this, DeviceOperation.Read, offset, DeviceGuard.TotalLength(this, segments));
-        MoveSegments(DeviceOperation.Read, offset, segments);
+        _polled?.Begin();
+        try
+        {
+            MoveSegments(DeviceOperation.Read, offset, segments);
+        }
+        finally
+        {
+            _polled?.End();
+        }
     }
 
     /// <inheritdoc/>
@@ -176,9 +185,24 @@ public sealed unsafe class FileDevice : IDevice
         _handle.Dispose();
         _image?.Dispose();
         _bounce?.Dispose();
+        _polled?.Dispose();
     }
 
     private bool IsUsable(nint address) => _bounce is null || (address & (_memoryAlignment - 1)) == 0;
+
+    private void ReadOne(int descriptor, long offset, Span<byte> buffer)
+    {
+        fixed (byte* p = buffer)
+        {
+            if (IsUsable((nint)p))
+            {
+                ReadFully(descriptor, offset, p, buffer.Length);
+                return;
+            }
+        }
+
+        ReadBounced(descriptor, offset, buffer);
+    }
 
     private void WriteOne(int descriptor, long offset, ReadOnlySpan<byte> data)
     {
@@ -233,7 +257,12 @@ public sealed unsafe class FileDevice : IDevice
     {
         while (length > 0)
         {
-            nint done = (nint)(long)pread(descriptor, memory, (size_t)(ulong)Math.Min(length, MaxTransfer), offset);
+            nint done = _polled?.TryRead(descriptor, offset, memory, length) ?? PolledRead.Refused;
+            if (done < 0)
+            {
+                done = (nint)(long)pread(descriptor, memory, (size_t)(ulong)Math.Min(length, MaxTransfer), offset);
+            }
+
             if (!Progressed(DeviceOperation.Read, offset, done))
             {
                 continue;
@@ -300,7 +329,7 @@ public sealed unsafe class FileDevice : IDevice
     {
         if (operation == DeviceOperation.Read)
         {
-            Read(offset, new Span<byte>((void*)segment.Address, segment.Length));
+            ReadOne(descriptor, offset, new Span<byte>((void*)segment.Address, segment.Length));
         }
         else
         {

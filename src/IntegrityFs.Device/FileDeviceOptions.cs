@@ -13,4 +13,8 @@ public sealed class FileDeviceOptions
     /// <summary>Take no lock: only with <see cref="ReadOnly"/>, to look at a device that another process may be using
     /// (probe, status). What is read may be in the middle of a change.</summary>
     public bool Unlocked { get; init; }
+
+    /// <summary>Watch for the end of a small read that is the only one under way, instead of sleeping, where the device
+    /// is fast enough. Needs direct I/O; costs processor.</summary>
+    public bool BusyPoll { get; init; }
 }

@@ -44,6 +44,20 @@ internal static unsafe partial class Native
     [LibraryImport("libc", EntryPoint = "pwritev", SetLastError = true)]
     internal static partial nint PWriteVector(int descriptor, IoVector* vectors, int count, long offset);
 
+    /// <summary>io_setup(2), which the C library does not wrap.</summary>
+    internal static long IoSetup(uint events, nint* context) => (long)syscall(SYS_io_setup, events, context);
+
+    /// <summary>io_destroy(2).</summary>
+    internal static void IoDestroy(nint context) => _ = syscall(SYS_io_destroy, (void*)context);
+
+    /// <summary>io_submit(2): commands taken, or −1.</summary>
+    internal static long IoSubmit(nint context, int count, iocb** commands) =>
+        (long)syscall(SYS_io_submit, (void*)context, count, commands);
+
+    /// <summary>io_getevents(2) without a time limit: events taken, or −1.</summary>
+    internal static long IoGetEvents(nint context, int least, int most, io_event* events) =>
+        (long)syscall(SYS_io_getevents, (void*)context, least, most, events, 0);
+
     [LibraryImport("libblkid.so.1", EntryPoint = "blkid_new_probe")]
     internal static partial nint BlkidNewProbe();
 

@@ -38,6 +38,10 @@ public sealed class FuseServerOptions
     /// <summary>Gives each thread its own queue to the kernel, where it can.</summary>
     public bool CloneDescriptors { get; init; } = true;
 
+    /// <summary>Lets one thread look for the next request for some tens of microseconds before it sleeps, while requests
+    /// come one at a time. Faster for a single program that waits for each answer; costs processor.</summary>
+    public bool BusyPoll { get; init; } = true;
+
     /// <summary>Called once when the mount is gone or going, after <c>IFileSystem.Destroy()</c>: checkpoint and close.
     /// On fuseblk, umount(8) returns only after this has returned. Not called after <see cref="FuseServer.Abort"/>.
     /// Runs on a serving thread; an exception is logged and shows in <see cref="FuseExit"/>.</summary>

@@ -245,6 +245,8 @@ public sealed class LifetimeTests : IDisposable
             return request.Length;
         }
 
+        public int TryReceive(Span<byte> buffer) => Receive(buffer);
+
         public int Send(ReadOnlySpan<byte> reply) => -NoEntry;
 
         public void Dispose()

@@ -36,6 +36,8 @@ internal sealed class SentReplies : IRequestChannel
 
     public int Receive(Span<byte> buffer) => throw new NotSupportedException("requests do not come this way");
 
+    public int TryReceive(Span<byte> buffer) => Receive(buffer);
+
     public int Send(ReadOnlySpan<byte> reply)
     {
         if (reply.Length != ReplySize || _count == Most)

@@ -163,8 +163,14 @@ internal sealed class FuseSession : IDisposable
 
         for (int slot = from; slot < to; slot++)
         {
-            FuseDevice device = (cloning ? spare ?? _device.TryClone(out _) : null) ?? _device;
+            FuseDevice? clone = cloning ? spare ?? _device.TryClone(out _) : null;
             spare = null;
+            if (clone == null)
+            {
+                _state.Turn.Forbid();
+            }
+
+            FuseDevice device = clone ?? _device;
             var worker = new Worker(_state, new DeviceChannel(device), slot);
             _workers[slot] = worker;
             bool parked = slot >= Threads;

@@ -89,8 +89,13 @@ internal sealed partial class RequestHandler
         InodeNumber inode = kind == SyncKind.FileSystem ? InodeNumber.Root : Inode(header.Node);
         if (_session.Syncs.Add(new SyncRequest(kind, inode, dataOnly), header.Unique, _channel))
         {
-            // A commit takes as long as the disk's flush.
-            _yielded |= !_yielded && _session.Readers.TryYield();
+            // A commit takes as long as the disk's flush. Where one thread does everything, its deputy comes to help.
+            if (!_yielded && !_session.Turn.IsSolo && !_session.Turn.SomebodyListens)
+            {
+                _session.Readers.Leave();
+                _yielded = true;
+            }
+
             _session.Syncs.Serve();
         }
 

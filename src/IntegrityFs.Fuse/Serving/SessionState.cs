@@ -19,8 +19,11 @@ internal sealed class SessionState(IFileSystem fileSystem, FuseServerOptions opt
 
     public ServingGate Gate { get; } = new(options.ThreadCount + FuseServerOptions.ParkedThreads);
 
-    /// <summary>Who reads requests, and who waits meanwhile.</summary>
+    /// <summary>Who reads requests while one waits for the disk.</summary>
     public ReaderSlots Readers { get; } = new();
+
+    /// <summary>Whether all of them listen, or one.</summary>
+    public SoloTurn Turn { get; } = new(options.BusyPoll);
 
     /// <summary>Syncs of all callers.</summary>
     public SyncQueue Syncs { get; } = new(fileSystem.SyncTogether, logger);

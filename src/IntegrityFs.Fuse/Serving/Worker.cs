@@ -16,6 +16,7 @@ internal sealed class Worker(SessionState session, IRequestChannel channel, int 
     private const int Aborted = 103;
 
     private readonly RequestHandler _handler = new(session, slot, channel);
+    private bool _owner;
 
     /// <summary>Requests so far by operation.</summary>
     public ReadOnlySpan<long> Counts => _handler.Counts;
@@ -39,6 +40,7 @@ internal sealed class Worker(SessionState session, IRequestChannel channel, int 
                 {
                     // Whoever is parked is to learn it as well.
                     session.Readers.Leave();
+                    session.Turn.End();
                     return exit;
                 }
             }
@@ -59,9 +61,7 @@ internal sealed class Worker(SessionState session, IRequestChannel channel, int 
     /// <summary>Serves one request. Not null: no more will come.</summary>
     public WorkerExit? ServeOne()
     {
-        session.Readers.BeginListening();
-        int length = channel.Receive(_handler.RequestBuffer);
-        session.Readers.EndListening();
+        int length = session.Turn.Receive(channel, _handler.RequestBuffer, session.Options.ThreadCount - 1, ref _owner);
         if (length <= 0)
         {
             return Judge(-length);

@@ -1,0 +1,218 @@
+// One caller that waits for each answer before it asks again (tar, rm, find, a database's commits) is served fastest by one
+// thread that does not sleep in between: waking a thread for each request costs more than most requests. So there are two
+// ways of listening:
+//   shared  every serving thread sleeps in read(2); the kernel wakes one for each request. Best where requests overlap.
+//   solo    one thread, the owner, listens and serves; for the next request it looks again and again for a while
+//           (net.core.busy_poll and haltpoll do the same) before it sleeps. The others are parked.
+// Promises:
+// 1. Solo begins only after SolitaryRequests requests in a row found nobody else serving. The threads still asleep in
+//    read(2) take one request each before they park; only the last one becomes the owner.
+// 2. Solo ends when the owner has found its next request waiting MostInARow times in a row (requests overlap); when one
+//    request takes longer than a watch of the deputy, one of the parked threads; and when nothing comes for some
+//    watches. So a slow request delays others by at most two watches, and an idle mount wakes nobody.
+// 3. Looking pays for itself or stops: a look that found nothing lowers the credit, a request that came soon after the
+//    owner fell asleep raises it, and without credit the owner sleeps at once.
+// Cost: in solo one read(2) of /dev/fuse that finds nothing, and one sched_yield, for each half microsecond of waiting; the
+// deputy wakes up once in a millisecond. In shared one comparison more for each request.
+using System.Diagnostics;
+
+namespace IntegrityFs.Fuse.Serving;
+
+/// <summary>Decides whether all threads listen for requests or one does, and keeps the others parked.</summary>
+internal sealed class SoloTurn(bool wanted)
+{
+    internal const int SolitaryRequests = 64;
+    internal const int MostInARow = 16;
+    internal const int IdleWatches = 20;
+
+    private const int MostCredit = 8;
+    private const int TryAgain = -11;
+
+    private static readonly TimeSpan s_watch = TimeSpan.FromMilliseconds(1);
+    private static readonly long s_patience = Stopwatch.Frequency / 20_000; // 50 µs
+
+    private readonly object _lock = new();
+    private volatile bool _wanted = wanted;
+    private volatile bool _solo;
+    private bool _owned;
+    private bool _watched;
+    private int _listening;
+    private int _solitary;
+    private int _inARow;
+    private int _credit = MostCredit;
+    private volatile int _progress;
+    private volatile bool _asleep;
+
+    /// <summary>True while one thread does everything.</summary>
+    public bool IsSolo => _solo;
+
+    /// <summary>True where some thread sleeps in read(2) and will take the next request.</summary>
+    public bool SomebodyListens => Volatile.Read(ref _listening) > 0;
+
+    /// <summary>Receives the next request for a thread that has finished its last one; parks it meanwhile where another
+    /// thread's turn it is. Returns as <see cref="IRequestChannel.Receive"/>.</summary>
+    /// <param name="channel">The thread's own.</param>
+    /// <param name="buffer">Where the request is to go.</param>
+    /// <param name="others">How many further threads listen or serve.</param>
+    /// <param name="owner">True where the thread owns the turn, as the last call said.</param>
+    public int Receive(IRequestChannel channel, Span<byte> buffer, int others, ref bool owner)
+    {
+        while (true)
+        {
+            if (owner)
+            {
+                _progress++;
+                int length = Look(channel, buffer);
+                _progress++;
+                if (length != TryAgain)
+                {
+                    return length;
+                }
+
+                owner = false;
+            }
+
+            if (!_solo)
+            {
+                return Share(channel, buffer, others);
+            }
+
+            owner = TakeOrPark();
+        }
+    }
+
+    /// <summary>Never solo: threads share a descriptor, and with it whether reading waits.</summary>
+    public void Forbid() => _wanted = false;
+
+    /// <summary>Lets every thread listen again.</summary>
+    public void End()
+    {
+        lock (_lock)
+        {
+            _solo = false;
+            _owned = false;
+            Monitor.PulseAll(_lock);
+        }
+    }
+
+    private int Share(IRequestChannel channel, Span<byte> buffer, int others)
+    {
+        Interlocked.Increment(ref _listening);
+        int length = channel.Receive(buffer);
+        if (Interlocked.Decrement(ref _listening) < others)
+        {
+            _solitary = 0;
+        }
+        else if (++_solitary >= SolitaryRequests && _wanted && length > 0)
+        {
+            _solitary = 0;
+            _inARow = 0;
+            _solo = true;
+        }
+
+        return length;
+    }
+
+    private int Look(IRequestChannel channel, Span<byte> buffer)
+    {
+        if (!_solo)
+        {
+            return TryAgain;
+        }
+
+        int length = channel.TryReceive(buffer);
+        if (length != TryAgain)
+        {
+            if (++_inARow >= MostInARow)
+            {
+                End();
+            }
+
+            return length;
+        }
+
+        _inARow = 0;
+        long start = Stopwatch.GetTimestamp();
+        if (_credit > 0)
+        {
+            do
+            {
+                Thread.Yield();
+                length = channel.TryReceive(buffer);
+                if (length != TryAgain)
+                {
+                    _credit = Math.Min(_credit + 1, MostCredit);
+                    return length;
+                }
+            }
+            while (_solo && Stopwatch.GetTimestamp() - start < s_patience);
+            _credit--;
+        }
+
+        return Sleep(channel, buffer, start);
+    }
+
+    private int Sleep(IRequestChannel channel, Span<byte> buffer, long start)
+    {
+        Interlocked.Increment(ref _listening);
+        _asleep = true;
+        int length = channel.Receive(buffer);
+        _asleep = false;
+        Interlocked.Decrement(ref _listening);
+        if (_credit < MostCredit && Stopwatch.GetTimestamp() - start < s_patience)
+        {
+            _credit++;
+        }
+
+        return length;
+    }
+
+    // The turn is free when nobody owns it and nobody sleeps in read(2) any more: who sleeps there would be woken by the
+    // kernel for every request that the owner takes.
+    private bool TakeOrPark()
+    {
+        lock (_lock)
+        {
+            while (_solo)
+            {
+                if (!_owned && !SomebodyListens)
+                {
+                    _owned = true;
+                    return true;
+                }
+
+                if (_watched)
+                {
+                    Monitor.Wait(_lock);
+                }
+                else
+                {
+                    Watch();
+                }
+            }
+
+            return false;
+        }
+    }
+
+    // Returns when the turn may be free, or solo has ended.
+    private void Watch()
+    {
+        _watched = true;
+        int seen = _progress;
+        int idle = 0;
+        while (_solo && !Monitor.Wait(_lock, s_watch) && (_owned || SomebodyListens))
+        {
+            bool moved = _progress != seen;
+            bool stuck = _owned && !moved && !_asleep;
+            idle = moved ? 0 : idle + 1;
+            seen = _progress;
+            if (stuck || idle >= IdleWatches)
+            {
+                End();
+            }
+        }
+
+        _watched = false;
+    }
+}
