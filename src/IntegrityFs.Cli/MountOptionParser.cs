@@ -182,6 +182,9 @@ internal static class MountOptionParser
             case "hash":
                 options.Hash = Choose(name, value, ("auto", HashEngine.Auto), ("openssl", HashEngine.OpenSsl));
                 return true;
+            case "busy-poll":
+                options.BusyPoll = Choose(name, value, ("auto", true), ("off", false));
+                return true;
             case "log":
                 options.LogFile = NotEmpty(name, value);
                 return true;

@@ -77,6 +77,9 @@ internal sealed class MountOptions
     /// <summary>By what tags of many blocks are computed.</summary>
     public HashEngine Hash { get; set; }
 
+    /// <summary>Look for the next request, and for the end of a read, before sleeping.</summary>
+    public bool BusyPoll { get; set; } = true;
+
     /// <summary>The kernel writes back later (trades order for speed).</summary>
     public bool WriteBack { get; set; }
 

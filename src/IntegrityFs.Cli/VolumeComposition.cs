@@ -27,9 +27,9 @@ internal sealed class UnlockedDevice : IDisposable
 
     /// <summary>Opens, locks and unlocks. Where one copy of the key slots is damaged and the device writable, the good
     /// one replaces it, and <paramref name="note"/> receives a line about it.</summary>
-    public static UnlockedDevice Open(string path, KeySource key, bool readOnly, Action<string>? note = null)
+    public static UnlockedDevice Open(string path, KeySource key, bool readOnly, Action<string>? note = null, bool busyPoll = false)
     {
-        FileDevice device = FileDevice.Open(path, new FileDeviceOptions { ReadOnly = readOnly, BusyPoll = true });
+        FileDevice device = FileDevice.Open(path, new FileDeviceOptions { ReadOnly = readOnly, BusyPoll = busyPoll });
         try
         {
             VolumeHeader header = ReadHeader(device);

@@ -63,6 +63,9 @@ public sealed unsafe class FileDevice : IDevice
     /// <summary>True for a block device, false for an image file.</summary>
     public bool IsBlockDevice { get; }
 
+    /// <summary>Reads that were watched to their end (<see cref="FileDeviceOptions.BusyPoll"/>).</summary>
+    public long PolledReads => _polled?.Watched ?? 0;
+
     /// <summary>Opens an existing image file or block device.</summary>
     /// <exception cref="DeviceException">It cannot be opened, is neither file nor block device, or another process uses
     /// it (<see cref="Errno.EBUSY"/>).</exception>

@@ -39,8 +39,12 @@ internal sealed unsafe class PolledRead : IDisposable
     private int _busy;
     private int _credit = MostCredit;
     private int _skipped;
+    private long _watched;
 
     private PolledRead(Ring* ring) => _ring = ring;
+
+    /// <summary>Reads that ended while they were watched.</summary>
+    internal long Watched => Interlocked.Read(ref _watched);
 
     /// <summary>Null where the kernel has no AIO, no room for one more context (fs.aio-max-nr), or another ring.</summary>
     internal static PolledRead? TryCreate()
@@ -146,6 +150,7 @@ internal sealed unsafe class PolledRead : IDisposable
         }
 
         _credit = Math.Min(_credit + 1, MostCredit);
+        Volatile.Write(ref _watched, _watched + 1);
         uint head = _ring->Head;
         nint done = (nint)((io_event*)(_ring + 1))[head].res;
         Volatile.Write(ref _ring->Head, (head + 1) % _ring->Count);

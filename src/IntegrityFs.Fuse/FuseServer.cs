@@ -308,6 +308,9 @@ public sealed class FuseServer : IDisposable
         }
     }
 
+    /// <summary>Requests that one thread served for a single caller (<see cref="FuseServerOptions.BusyPoll"/>).</summary>
+    public long SoloRequests => _state.Turn.Requests;
+
     private IEnumerable<Measurement<long>> MeasureRequests() =>
         RequestCounts().Select(c => new Measurement<long>(c.Value, new KeyValuePair<string, object?>("operation", c.Key)));
 }

@@ -23,7 +23,7 @@ internal static class CompletionModel
     public const string MountOptions =
         "keyfile= passphrase passphrase-file= ro rw commit= data=journal data=auto errors=eio errors=remount-ro errors=panic "
         + "errors=zero verify=read verify=full cache= writeback fusetype=auto fusetype=fuse fusetype=fuseblk allow_other "
-        + "noallow_other threads= hash-threads= hash=auto hash=openssl log= debug foreground nosuid nodev noexec noatime";
+        + "noallow_other threads= hash-threads= hash=auto hash=openssl busy-poll=auto busy-poll=off log= debug foreground nosuid nodev noexec noatime";
 
     private static readonly CompletionOption[] s_mount =
     [

@@ -25,6 +25,7 @@ internal static class MountCommand
           writeback                let the kernel collect small writes (gives up their order in a crash)
           threads=N, hash-threads=N   serving and hashing threads
           hash=auto|openssl        compute tags of many blocks with libipsec-mb1 where it is installed, or never (auto)
+          busy-poll=auto|off       wait some tens of microseconds for a single caller or read without sleeping (auto), or never
           allow_other, noallow_other  other users may enter (default for root)
           fusetype=auto|fuse|fuseblk  kernel type (fuseblk for root)
           log=FILE, debug          where and how much the daemon logs (the system's log)

@@ -149,7 +149,7 @@ internal sealed class MountHost : IDisposable
         {
             try
             {
-                return UnlockedDevice.Open(_request.Source, key, readOnly, Note);
+                return UnlockedDevice.Open(_request.Source, key, readOnly, Note, Options.BusyPoll);
             }
             catch (DeviceException e) when (e.Errno == Errno.EBUSY && !WantsBlockDevice && attempt < BusyTries)
             {
@@ -173,6 +173,7 @@ internal sealed class MountHost : IDisposable
             Threads = Options.Threads,
             MaxTransfer = Options.MaxRead == 0 ? FuseServerOptions.LargestTransfer : Options.MaxRead,
             Writeback = Options.WriteBack,
+            BusyPoll = Options.BusyPoll,
             Unmounted = Close,
         }, _loggers.CreateLogger("IntegrityFs.Fuse"));
         lock (_stage)
@@ -278,7 +279,8 @@ internal sealed class MountHost : IDisposable
         {
             case "status":
                 return MountStatus.Describe(
-                    _request, _open!.Volume.Status(), _open.Volume.Recovery, _server!.Connection, _fileSystem!.Faults, _errors, _fileSystem.IsReadOnly || IsReadOnlyForTheKernel(), _server.RequestCounts());
+                    _request, _open!.Volume.Status(), _open.Volume.Recovery, _server!.Connection, _fileSystem!.Faults, _errors, _fileSystem.IsReadOnly || IsReadOnlyForTheKernel(), _server.RequestCounts(),
+                    new BusyPolling(Options.BusyPoll, _server.SoloRequests, _open.Unlocked.Device.PolledReads));
             case "sync" or "remount ro":
                 if (!_open!.Volume.IsReadOnly)
                 {

@@ -7,11 +7,17 @@ using IntegrityFs.Volume;
 
 namespace IntegrityFs.Cli.Daemon;
 
+/// <summary>What waiting without sleeping has served.</summary>
+/// <param name="Enabled">Mounted with busy-poll=auto.</param>
+/// <param name="Requests">Requests that one thread served for a single caller.</param>
+/// <param name="Reads">Reads of the device that were watched to their end.</param>
+internal readonly record struct BusyPolling(bool Enabled, long Requests, long Reads);
+
 /// <summary>What <c>integrityfs status DIR</c> shows, as JSON.</summary>
 internal static class MountStatus
 {
     public static string Describe(
-        MountRequest request, VolumeStatus volume, RecoveryReport recovery, FuseConnection? connection, FaultCounts faults, RecentErrors errors, bool readOnly, IEnumerable<KeyValuePair<string, long>> requests) => JsonText.Object(json =>
+        MountRequest request, VolumeStatus volume, RecoveryReport recovery, FuseConnection? connection, FaultCounts faults, RecentErrors errors, bool readOnly, IEnumerable<KeyValuePair<string, long>> requests, BusyPolling polling = default) => JsonText.Object(json =>
     {
         json.WriteString("device", request.Source);
         json.WriteString("mountPoint", request.Target);
@@ -32,6 +38,11 @@ internal static class MountStatus
         json.WriteString("hashRateClass", HashRateClass());
         json.WriteString("hashEngine", HashEngines.NameOf(request.Options.Hash, volume.BlockSize));
         json.WriteString("hashEngineReason", HashEngines.RefusalOf(request.Options.Hash, volume.BlockSize));
+        json.WriteStartObject("busyPoll");
+        json.WriteBoolean("enabled", polling.Enabled);
+        json.WriteNumber("requests", polling.Requests);
+        json.WriteNumber("reads", polling.Reads);
+        json.WriteEndObject();
         json.WriteNumber("blockSize", volume.BlockSize);
         json.WriteNumber("totalBlocks", volume.TotalBlocks);
         json.WriteNumber("freeBlocks", volume.FreeBlocks);

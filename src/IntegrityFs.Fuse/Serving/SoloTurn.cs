@@ -40,8 +40,12 @@ internal sealed class SoloTurn(bool wanted)
     private int _solitary;
     private int _inARow;
     private int _credit = MostCredit;
+    private long _requests;
     private volatile int _progress;
     private volatile bool _asleep;
+
+    /// <summary>Requests that owners have received.</summary>
+    public long Requests => Interlocked.Read(ref _requests);
 
     /// <summary>True while one thread does everything.</summary>
     public bool IsSolo => _solo;
@@ -66,6 +70,7 @@ internal sealed class SoloTurn(bool wanted)
                 _progress++;
                 if (length != TryAgain)
                 {
+                    Volatile.Write(ref _requests, _requests + 1);
                     return length;
                 }
 
