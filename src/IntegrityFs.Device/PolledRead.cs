@@ -4,8 +4,9 @@
 // Promises:
 // 1. Bytes and errors are those of pread(2). Where AIO is missing, refuses or is laid out otherwise, or a read fails, pread
 //    serves: the error that is reported is its.
-// 2. One thread watches at most, for at most 100 µs, and stops as soon as another read of the device begins: with several
-//    reads under way there is other work for the processor. It then sleeps until the read is done, as pread would.
+// 2. One thread watches at most, for at most 100 µs, only after 16 reads in a row that were alone, and stops as soon as
+//    another read of the device begins: with several reads under way there is other work for the processor. It then
+//    sleeps until the read is done, as pread would.
 // 3. Watching pays for itself or stops: a read that outlasted it lowers the credit, one that did not raises it. A disk
 //    that needs milliseconds is watched in one of 64 reads, to learn whether it still does.
 // Cost: io_submit(2) instead of pread(2), and a processor while the disk works.
@@ -31,6 +32,7 @@ internal sealed unsafe class PolledRead : IDisposable
     private const ushort ReadCommand = 0;
     private const int MostCredit = 8;
     private const int RetryAfter = 64;
+    private const int LonelyReads = 16;
 
     private static readonly long s_patience = Stopwatch.Frequency / 10_000; // 100 µs
 
@@ -39,6 +41,7 @@ internal sealed unsafe class PolledRead : IDisposable
     private int _busy;
     private int _credit = MostCredit;
     private int _skipped;
+    private int _lonely;
     private long _watched;
 
     private PolledRead(Ring* ring) => _ring = ring;
@@ -67,7 +70,17 @@ internal sealed unsafe class PolledRead : IDisposable
     }
 
     /// <summary>Tells of a read of whatever kind: a watched one is then not the only one.</summary>
-    internal void Begin() => Interlocked.Increment(ref _reading);
+    internal void Begin()
+    {
+        if (Interlocked.Increment(ref _reading) == 1)
+        {
+            _lonely += _lonely <= LonelyReads ? 1 : 0;
+        }
+        else if (_lonely != 0)
+        {
+            _lonely = 0;
+        }
+    }
 
     /// <summary>Ends what <see cref="Begin"/> began.</summary>
     internal void End() => Interlocked.Decrement(ref _reading);
@@ -75,7 +88,8 @@ internal sealed unsafe class PolledRead : IDisposable
     /// <summary>Reads, after <see cref="Begin"/>. Bytes read; negative where it did not, and pread(2) is to be used.</summary>
     internal nint TryRead(int descriptor, long offset, byte* memory, int length)
     {
-        if (length > Longest || Volatile.Read(ref _reading) != 1 || Interlocked.Exchange(ref _busy, 1) != 0)
+        if (length > Longest || _lonely <= LonelyReads || Volatile.Read(ref _reading) != 1
+            || Interlocked.Exchange(ref _busy, 1) != 0)
         {
             return Refused;
         }
