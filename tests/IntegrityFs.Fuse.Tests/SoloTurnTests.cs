@@ -33,7 +33,7 @@ public class SoloTurnTests
         mount.BecomeSolo();
         for (int i = 0; i < 100 && mount.Turn.IsSolo; i++)
         {
-            mount.AskTogether(3 * SoloTurn.MostInARow);
+            mount.AskTogether(40, () => Thread.SpinWait(1000));
         }
 
         Assert.False(mount.Turn.IsSolo);

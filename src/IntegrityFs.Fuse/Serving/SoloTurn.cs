@@ -7,9 +7,9 @@
 // Promises:
 // 1. Solo begins only after SolitaryRequests requests in a row found nobody else serving. The threads still asleep in
 //    read(2) take one request each before they park; only the last one becomes the owner.
-// 2. Solo ends when the owner has found its next request waiting MostInARow times in a row (requests overlap); when one
-//    request takes longer than a watch of the deputy, one of the parked threads; and when nothing comes for some
-//    watches. So a slow request delays others by at most two watches, and an idle mount wakes nobody.
+// 2. Solo ends when requests overlap: when the owner has found the next one waiting, time after time, for half a
+//    millisecond; when one request takes longer than a watch of the deputy, one of the parked threads; and when nothing
+//    comes for some watches. So a slow request delays others by at most two watches, and an idle mount wakes nobody.
 // 3. Looking pays for itself or stops: a look that found nothing lowers the credit, a request that came soon after the
 //    owner fell asleep raises it, and without credit the owner sleeps at once.
 // Cost: in solo one read(2) of /dev/fuse that finds nothing, and one sched_yield, for each half microsecond of waiting; the
@@ -22,7 +22,6 @@ namespace IntegrityFs.Fuse.Serving;
 internal sealed class SoloTurn(bool wanted)
 {
     internal const int SolitaryRequests = 64;
-    internal const int MostInARow = 16;
     internal const int IdleWatches = 20;
 
     private const int MostCredit = 8;
@@ -30,6 +29,7 @@ internal sealed class SoloTurn(bool wanted)
 
     private static readonly TimeSpan s_watch = TimeSpan.FromMilliseconds(1);
     private static readonly long s_patience = Stopwatch.Frequency / 20_000; // 50 µs
+    private static readonly long s_mostOverlap = Stopwatch.Frequency / 2_000; // 500 µs
 
     private readonly object _lock = new();
     private volatile bool _wanted = wanted;
@@ -38,7 +38,8 @@ internal sealed class SoloTurn(bool wanted)
     private bool _watched;
     private int _listening;
     private int _solitary;
-    private int _inARow;
+    private long _received;
+    private long _overlap;
     private int _credit = MostCredit;
     private long _requests;
     private volatile int _progress;
@@ -111,7 +112,6 @@ internal sealed class SoloTurn(bool wanted)
         else if (++_solitary >= SolitaryRequests && _wanted && length > 0)
         {
             _solitary = 0;
-            _inARow = 0;
             _solo = true;
         }
 
@@ -128,15 +128,11 @@ internal sealed class SoloTurn(bool wanted)
         int length = channel.TryReceive(buffer);
         if (length != TryAgain)
         {
-            if (++_inARow >= MostInARow)
-            {
-                End();
-            }
-
+            NoteOverlap();
             return length;
         }
 
-        _inARow = 0;
+        _overlap = 0;
         long start = Stopwatch.GetTimestamp();
         if (_credit > 0)
         {
@@ -144,13 +140,14 @@ internal sealed class SoloTurn(bool wanted)
             {
                 Thread.Yield();
                 length = channel.TryReceive(buffer);
+                _received = Stopwatch.GetTimestamp();
                 if (length != TryAgain)
                 {
                     _credit = Math.Min(_credit + 1, MostCredit);
                     return length;
                 }
             }
-            while (_solo && Stopwatch.GetTimestamp() - start < s_patience);
+            while (_solo && _received - start < s_patience);
             _credit--;
         }
 
@@ -164,12 +161,25 @@ internal sealed class SoloTurn(bool wanted)
         int length = channel.Receive(buffer);
         _asleep = false;
         Interlocked.Decrement(ref _listening);
-        if (_credit < MostCredit && Stopwatch.GetTimestamp() - start < s_patience)
+        _received = Stopwatch.GetTimestamp();
+        if (_credit < MostCredit && _received - start < s_patience)
         {
             _credit++;
         }
 
         return length;
+    }
+
+    // The request that was waiting may have waited for as long as the last one took.
+    private void NoteOverlap()
+    {
+        long now = Stopwatch.GetTimestamp();
+        _overlap += now - _received;
+        _received = now;
+        if (_overlap > s_mostOverlap)
+        {
+            End();
+        }
     }
 
     // The turn is free when nobody owns it and nobody sleeps in read(2) any more: who sleeps there would be woken by the
@@ -183,6 +193,8 @@ internal sealed class SoloTurn(bool wanted)
                 if (!_owned && !SomebodyListens)
                 {
                     _owned = true;
+                    _overlap = 0;
+                    _received = Stopwatch.GetTimestamp();
                     return true;
                 }
 
