@@ -104,9 +104,14 @@ internal sealed unsafe class PolledRead : IDisposable
         }
     }
 
-    /// <summary>No read may be under way.</summary>
+    /// <summary>Waits for a watched read; later ones are refused.</summary>
     public void Dispose()
     {
+        while (Interlocked.Exchange(ref _busy, 1) != 0)
+        {
+            Thread.Yield();
+        }
+
         if (_ring != null)
         {
             Native.IoDestroy((nint)_ring);

@@ -57,6 +57,26 @@ public class SoloTurnTests
     }
 
     [Fact]
+    public void Slow_requests_at_any_moment_do_not_hold_up_the_next()
+    {
+        for (int before = SoloTurn.SolitaryRequests - 4; before < SoloTurn.SolitaryRequests + (3 * Threads); before++)
+        {
+            using var mount = new Mount(wanted: true);
+            using var gate = new ManualResetEventSlim();
+            _ = mount.AskOneByOne(before);
+            Task<int>[] slow = new Task<int>[Threads - 1];
+            for (int i = 0; i < slow.Length; i++)
+            {
+                slow[i] = mount.Ask(gate.Wait);
+                _ = mount.AskOneByOne(1);
+            }
+
+            gate.Set();
+            Array.ForEach(slow, request => Mount.Answer(request));
+        }
+    }
+
+    [Fact]
     public void An_idle_mount_is_listened_to_by_all_without_a_watch()
     {
         using var mount = new Mount(wanted: true);

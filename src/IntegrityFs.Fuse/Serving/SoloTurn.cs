@@ -230,6 +230,8 @@ internal sealed class SoloTurn(bool wanted)
             }
         }
 
+        // Another parked thread is to watch the one that leaves.
         _watched = false;
+        Monitor.Pulse(_lock);
     }
 }
