@@ -36,7 +36,7 @@ internal sealed unsafe class PolledRead : IDisposable
 
     private static readonly long s_patience = Stopwatch.Frequency / 10_000; // 100 µs
 
-    private Ring* _ring;
+    private volatile Ring* _ring;
     private int _reading;
     private int _busy;
     private int _credit = MostCredit;
@@ -107,16 +107,18 @@ internal sealed unsafe class PolledRead : IDisposable
     /// <summary>Waits for a watched read; later ones are refused.</summary>
     public void Dispose()
     {
-        while (Interlocked.Exchange(ref _busy, 1) != 0)
+        while (_ring != null && Interlocked.Exchange(ref _busy, 1) != 0)
         {
             Thread.Yield();
         }
 
-        if (_ring != null)
+        if (_ring == null)
         {
-            Native.IoDestroy((nint)_ring);
-            _ring = null;
+            return;
         }
+
+        Native.IoDestroy((nint)_ring);
+        _ring = null;
     }
 
     private bool Pays()

@@ -96,6 +96,32 @@ public sealed class PolledReadTests : IDisposable
         Assert.Equal(10 * Block, failure.Offset);
     }
 
+    [Fact]
+    public void It_closes_more_than_once_also_beside_readers()
+    {
+        FileDevice device = Open();
+        var reader = new Thread(() =>
+        {
+            using var memory = new AlignedMemory(Block);
+            try
+            {
+                for (int block = 0; ; block = (block + 1) % Blocks)
+                {
+                    device.Read(block * Block, memory.Span);
+                }
+            }
+            catch (ObjectDisposedException)
+            {
+                // What a read of a closed device gets.
+            }
+        });
+        reader.Start();
+        Thread.Sleep(50);
+        device.Dispose();
+        device.Dispose();
+        Assert.True(reader.Join(TimeSpan.FromSeconds(30)));
+    }
+
     private FileDevice Open() => FileDevice.Open(_path, new FileDeviceOptions { ReadOnly = true, BusyPoll = true });
 
     private ReadOnlySpan<byte> Expected(int block, int count) => _content.AsSpan(block * Block, count * Block);
