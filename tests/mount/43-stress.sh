@@ -5,7 +5,9 @@
 # STRESS_SECONDS: how long each of the four groups runs; default 45, 15 with FAST=1.
 . "$(dirname "$0")/lib.bash"
 need stress-ng python3
-start stress 2G
+# Never full, not even while a large fallocate is on its way to ENOSPC: the hdd stressor takes the gap that a short write
+# leaves for wrong data.
+start stress 8G
 D=$(dir_of stress)
 SECONDS_EACH=${STRESS_SECONDS:-$(full_or_fast 45 15)}
 
