@@ -2,8 +2,8 @@
 // that it computes HMAC-SHA-256, and is faster than OpenSSL; else a reason why not. Looked for once in a process.
 // Layout: from the library's public headers, versions 1.3 to 1.5 (structures IMB_MGR and IMB_JOB). What is used of them
 // stands at the same place in all three; the size of a job does not. Other versions are refused, because nobody compared them.
-// Kernels: where the processor has SHA instructions, those kernels that interleave two messages are taken: they reach their
-// rate with two messages, while kernels for AVX-512 need sixteen for the same rate and lose by a factor of four with two.
+// Kernels: those for SHA instructions that interleave two messages reach their rate with two; those for AVX-512 need sixteen, and
+// are then slower or up to 1.6 times as fast, as the processor will have it. So both are timed, for each number of blocks.
 // Memory: a manager takes 0.2 MiB; they are lent and taken back, because making one asks the processor what it can, which is
 // slow in virtual machines. Nothing that makes tags stays in them: keys are in their borrower's memory.
 using System.Collections.Concurrent;
@@ -27,24 +27,37 @@ internal sealed unsafe class MultiBufferLibrary
 
     private static readonly Lazy<MultiBufferLibrary> s_process = new(static () => new MultiBufferLibrary(FileName));
 
-    private readonly ConcurrentBag<nint> _managers = [];
+    private readonly ConcurrentBag<nint>[] _managers = [[], []];
+    private readonly MultiBufferKernels?[] _fastest = new MultiBufferKernels?[MultiBufferHmac.Lanes + 1];
     private delegate* unmanaged<ulong, nint> _allocate;
     private delegate* unmanaged<nint, void> _initializeInterleaved;
     private delegate* unmanaged<nint, int*, void> _initializeBest;
     private delegate* unmanaged<nint, int> _error;
-    private bool _interleaved;
+    private MultiBufferKernels[] _available = [];
     private volatile string? _refusal;
 
-    /// <summary>Loads it and lets it prove itself. <paramref name="kernels"/> is for tests.</summary>
-    internal MultiBufferLibrary(string fileName, MultiBufferKernels kernels = MultiBufferKernels.Suitable)
+    /// <summary>Loads it and lets it prove itself. <paramref name="only"/> is for tests: with it, those kernels are taken for
+    /// any number of blocks.</summary>
+    internal MultiBufferLibrary(string fileName, MultiBufferKernels? only = null)
     {
-        _refusal = Load(fileName, kernels);
+        _refusal = Load(fileName);
         if (_refusal is null)
         {
             using var proof = new MultiBufferProof(this);
-            _refusal ??= proof.Compare();
-            SmallestBatch = _refusal is null ? proof.MeasureSmallestBatch() : 0;
-            _refusal ??= SmallestBatch == 0 ? "it is no faster than OpenSSL on this processor" : null;
+            foreach (MultiBufferKernels kernels in Available)
+            {
+                _refusal ??= proof.Compare(kernels);
+            }
+
+            if (only is not null)
+            {
+                Array.Fill(_fastest, only, 1, MultiBufferHmac.Lanes);
+            }
+            else if (_refusal is null)
+            {
+                proof.Measure(_fastest);
+                _refusal ??= Array.TrueForAll(_fastest, k => k is null) ? "it is no faster than OpenSSL on this processor" : null;
+            }
         }
     }
 
@@ -60,8 +73,12 @@ internal sealed unsafe class MultiBufferLibrary
     /// <summary>Bytes of a job.</summary>
     public int JobSize { get; private set; }
 
-    /// <summary>From how many blocks at once on it is faster than one HMAC after the other.</summary>
-    public int SmallestBatch { get; }
+    /// <summary>The kernels that this processor can run.</summary>
+    public ReadOnlySpan<MultiBufferKernels> Available => _available;
+
+    /// <summary>The kernels that are fastest for so many blocks at once, 1 to <see cref="MultiBufferHmac.Lanes"/>; null where
+    /// OpenSSL is, one block after the other.</summary>
+    public MultiBufferKernels? FastestFor(int count) => _fastest[count];
 
     /// <summary>Bytes of an IMB_JOB; 0 for versions whose structures are not known.</summary>
     /// <param name="version">As IMB_VERSION_NUM: one byte each for major, minor, patch.</param>
@@ -76,12 +93,13 @@ internal sealed unsafe class MultiBufferLibrary
     public void Distrust(string reason) => _refusal ??= reason;
 
     /// <summary>A manager for one thread at a time, until it is given back; 0 where there is none.</summary>
-    public nint Lend() => _managers.TryTake(out nint manager) ? manager : Create();
+    public nint Lend(MultiBufferKernels kernels) =>
+        _managers[(int)kernels].TryTake(out nint manager) ? manager : Create(kernels);
 
     /// <summary>Takes a manager back. One that failed must not come back: it may still point to its borrower's memory.</summary>
-    public void TakeBack(nint manager) => _managers.Add(manager);
+    public void TakeBack(MultiBufferKernels kernels, nint manager) => _managers[(int)kernels].Add(manager);
 
-    private string? Load(string fileName, MultiBufferKernels kernels)
+    private string? Load(string fileName)
     {
         if (RuntimeInformation.ProcessArchitecture != Architecture.X64)
         {
@@ -115,12 +133,12 @@ internal sealed unsafe class MultiBufferLibrary
         _allocate = (delegate* unmanaged<ulong, nint>)allocate;
         _initializeInterleaved = (delegate* unmanaged<nint, void>)interleaved;
         _initializeBest = (delegate* unmanaged<nint, int*, void>)best;
-        _interleaved = kernels == MultiBufferKernels.Suitable
-            && (((delegate* unmanaged<ulong>)features)() & FeatureShaInstructions) != 0;
+        bool hasSha = (((delegate* unmanaged<ulong>)features)() & FeatureShaInstructions) != 0;
+        _available = hasSha ? [MultiBufferKernels.Interleaved, MultiBufferKernels.Widest] : [MultiBufferKernels.Widest];
         return null;
     }
 
-    private nint Create()
+    private nint Create(MultiBufferKernels kernels)
     {
         nint manager = _allocate(0);
         if (manager == 0)
@@ -128,7 +146,7 @@ internal sealed unsafe class MultiBufferLibrary
             return 0;
         }
 
-        if (_interleaved)
+        if (kernels == MultiBufferKernels.Interleaved)
         {
             _initializeInterleaved(manager);
         }
@@ -144,12 +162,12 @@ internal sealed unsafe class MultiBufferLibrary
     }
 }
 
-/// <summary>Which of the library's kernels are taken.</summary>
+/// <summary>The library's kernels for SHA-256.</summary>
 internal enum MultiBufferKernels
 {
-    /// <summary>Those for SHA instructions where the processor has them, else the widest.</summary>
-    Suitable,
+    /// <summary>SHA instructions, two messages side by side.</summary>
+    Interleaved,
 
-    /// <summary>The widest that the processor has, as the library itself would choose.</summary>
+    /// <summary>The widest vectors that the processor has, as the library itself would choose.</summary>
     Widest,
 }
