@@ -19,6 +19,7 @@ namespace IntegrityFs.Device;
 public sealed unsafe class FileDevice : IDevice
 {
     private const int MaxVectors = 1024;
+    private const int MaxPairedSegments = 32;
     private const int MaxTransfer = 1 << 30;
     private const int MaxSectorSize = 4096;
 
@@ -26,6 +27,7 @@ public sealed unsafe class FileDevice : IDevice
     private readonly SafeFileHandle? _image;
     private readonly BouncePool? _bounce;
     private readonly PolledRead? _polled;
+    private readonly PairedReads? _paired;
     private readonly int _memoryAlignment;
     private readonly Lock _flushLock = new();
     private int _flushError;
@@ -43,6 +45,7 @@ public sealed unsafe class FileDevice : IDevice
         _image = opened.Image;
         _bounce = opened.Direct ? new BouncePool() : null;
         _polled = opened.Direct && options.BusyPoll ? PolledRead.TryCreate() : null;
+        _paired = opened.Direct ? new PairedReads() : null;
     }
 
     /// <inheritdoc/>
@@ -122,6 +125,39 @@ public sealed unsafe class FileDevice : IDevice
     }
 
     /// <inheritdoc/>
+    public void ReadBoth(long offset, ReadOnlySpan<IoSegment> segments, long otherOffset, IoSegment other)
+    {
+        long length = DeviceGuard.TotalLength(this, segments);
+        DeviceGuard.Check(this, DeviceOperation.Read, offset, length);
+        DeviceGuard.Check(this, DeviceOperation.Read, otherOffset, other.Length);
+        Span<nint> results = [AioRing.Refused, AioRing.Refused];
+        _polled?.Begin();
+        try
+        {
+            if (_paired is not null && segments.Length <= MaxPairedSegments && IsUsable(other.Address))
+            {
+                BeginBoth(offset, segments, length, otherOffset, other, results);
+            }
+
+            // Errors and short transfers are told by the ordinary way.
+            if (results[0] != length)
+            {
+                MoveSegments(DeviceOperation.Read, offset, segments);
+            }
+
+            if (results[1] != other.Length)
+            {
+                using var held = new HeldDescriptor(_handle);
+                MoveOne(DeviceOperation.Read, held.Number, otherOffset, other);
+            }
+        }
+        finally
+        {
+            _polled?.End();
+        }
+    }
+
+    /// <inheritdoc/>
     public void Write(long offset, ReadOnlySpan<byte> data)
     {
         DeviceGuard.CheckWritable(this, offset);
@@ -189,6 +225,45 @@ public sealed unsafe class FileDevice : IDevice
         _image?.Dispose();
         _bounce?.Dispose();
         _polled?.Dispose();
+        _paired?.Dispose();
+    }
+
+    private void BeginBoth(long offset, ReadOnlySpan<IoSegment> segments, long length, long otherOffset, IoSegment other, Span<nint> results)
+    {
+        IoVector* vectors = stackalloc IoVector[MaxPairedSegments];
+        for (int i = 0; i < segments.Length; i++)
+        {
+            if (!IsUsable(segments[i].Address))
+            {
+                return;
+            }
+
+            vectors[i] = new IoVector { Address = segments[i].Address, Length = (nuint)segments[i].Length };
+        }
+
+        using var held = new HeldDescriptor(_handle);
+        Span<iocb> commands =
+        [
+            AioRing.ReadScatter(held.Number, offset, vectors, segments.Length),
+            AioRing.Read(held.Number, otherOffset, (void*)other.Address, other.Length),
+        ];
+        bool small = length <= PolledRead.Longest;
+        if (!small || _polled is null || !_polled.TryRead(commands, results))
+        {
+            _ = _paired!.TryRead(commands, results);
+        }
+    }
+
+    private nint ReadWatched(int descriptor, long offset, byte* memory, int length)
+    {
+        if (_polled is null || length > PolledRead.Longest)
+        {
+            return AioRing.Refused;
+        }
+
+        Span<iocb> command = [AioRing.Read(descriptor, offset, memory, length)];
+        Span<nint> result = [AioRing.Refused];
+        return _polled.TryRead(command, result) ? result[0] : AioRing.Refused;
     }
 
     private bool IsUsable(nint address) => _bounce is null || (address & (_memoryAlignment - 1)) == 0;
@@ -260,7 +335,7 @@ public sealed unsafe class FileDevice : IDevice
     {
         while (length > 0)
         {
-            nint done = _polled?.TryRead(descriptor, offset, memory, length) ?? PolledRead.Refused;
+            nint done = ReadWatched(descriptor, offset, memory, length);
             if (done < 0)
             {
                 done = (nint)(long)pread(descriptor, memory, (size_t)(ulong)Math.Min(length, MaxTransfer), offset);

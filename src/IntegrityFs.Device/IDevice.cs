@@ -2,8 +2,8 @@ using IntegrityFs.Format;
 
 namespace IntegrityFs.Device;
 
-/// <summary>A piece of caller-owned memory, which does not move, for a gathered write or a scattered read. Address and length are multiples of
-/// <see cref="IDevice.SectorSize"/>.</summary>
+/// <summary>A piece of caller-owned memory, which does not move, for a gathered write or a scattered read. Address and length
+/// are multiples of <see cref="IDevice.SectorSize"/>.</summary>
 public readonly record struct IoSegment(nint Address, int Length);
 
 /// <summary>
@@ -39,6 +39,17 @@ public interface IDevice : IDisposable
             Read(offset, new Span<byte>((void*)segment.Address, segment.Length));
             offset += segment.Length;
         }
+    }
+
+    /// <summary>As <see cref="ReadScatter"/>, and another piece from elsewhere: for a device with system calls both at once.</summary>
+    /// <param name="offset">Where the segments begin.</param>
+    /// <param name="segments">At least one.</param>
+    /// <param name="otherOffset">Where the other piece begins.</param>
+    /// <param name="other">Its memory, apart from that of the segments.</param>
+    unsafe void ReadBoth(long offset, ReadOnlySpan<IoSegment> segments, long otherOffset, IoSegment other)
+    {
+        Read(otherOffset, new Span<byte>((void*)other.Address, other.Length));
+        ReadScatter(offset, segments);
     }
 
     /// <summary>Writes <paramref name="data"/> at byte <paramref name="offset"/>.</summary>

@@ -11,8 +11,12 @@ using IntegrityFs.Format;
 
 namespace IntegrityFs.Integrity;
 
-/// <summary>A leaf that is about to be read: which, what it must be, and when that was said.</summary>
-public readonly record struct LeafFetch(TagNode Leaf, TagEntry Expected, ulong Seen);
+/// <summary>A leaf that is about to be read.</summary>
+/// <param name="Leaf">Which.</param>
+/// <param name="Expected">What it must be.</param>
+/// <param name="Seen">When that was said.</param>
+/// <param name="Offset">Where it stands on the device, in bytes.</param>
+public readonly record struct LeafFetch(TagNode Leaf, TagEntry Expected, ulong Seen, long Offset);
 
 /// <summary>The hash tree over all tags of a volume.</summary>
 public sealed partial class TagTree : IDisposable
@@ -83,19 +87,18 @@ public sealed partial class TagTree : IDisposable
         Load(leaf, index, entries, seen);
     }
 
-    /// <summary>Begins to fetch the leaf over a block together with the blocks behind it: the two slots of a leaf stand
-    /// directly before them on the device.</summary>
-    /// <param name="first">First block under a leaf.</param>
-    /// <param name="fetch">What <see cref="TryEndFetch"/> needs.</param>
+    /// <summary>Begins to fetch the leaf over a block together with blocks under it: the caller reads both at once.</summary>
+    /// <param name="block">A block under the leaf.</param>
+    /// <param name="fetch">What <see cref="TryEndFetch"/> needs, and where the leaf is to be read.</param>
     /// <returns>False where the leaf is in memory or absent: then <see cref="Find(long, Span{TagEntry})"/> tells.</returns>
-    public bool TryBeginFetch(long first, out LeafFetch fetch)
+    public bool TryBeginFetch(long block, out LeafFetch fetch)
     {
         fetch = default;
-        TagNode leaf = _geometry.LeafOf(first);
+        TagNode leaf = _geometry.LeafOf(block);
         ulong seen;
         lock (_lock)
         {
-            if (_geometry.IndexInLeaf(first) != 0 || _cache.TryGet(leaf.Key, out _))
+            if (_cache.TryGet(leaf.Key, out _))
             {
                 return false;
             }
@@ -103,24 +106,30 @@ public sealed partial class TagTree : IDisposable
             seen = _changes;
         }
 
-        fetch = new LeafFetch(leaf, ExpectedEntry(leaf, seen), seen);
-        return !fetch.Expected.IsAbsent && fetch.Expected.Kind <= 1;
+        TagEntry expected = ExpectedEntry(leaf, seen);
+        if (expected.IsAbsent || expected.Kind > 1)
+        {
+            return false;
+        }
+
+        fetch = new LeafFetch(leaf, expected, seen, _geometry.NodeOffset(leaf, expected.Kind, 0));
+        return true;
     }
 
-    /// <summary>Verifies a leaf that the caller has read, and copies the entries of its first blocks.</summary>
+    /// <summary>Verifies a leaf that the caller has read, and copies entries of it.</summary>
     /// <param name="fetch">From <see cref="TryBeginFetch"/>, before the read.</param>
-    /// <param name="slots">Both slots, as they stand before the leaf's blocks.</param>
-    /// <param name="entries">No more than lie under it.</param>
+    /// <param name="bytes">What stood at the fetch's offset.</param>
+    /// <param name="first">The first block whose entry is wanted.</param>
+    /// <param name="entries">No more than lie under the leaf.</param>
     /// <returns>False where it does not verify: then <see cref="Find(long, Span{TagEntry})"/> tells.</returns>
-    public bool TryEndFetch(in LeafFetch fetch, ReadOnlySpan<byte> slots, Span<TagEntry> entries)
+    public bool TryEndFetch(in LeafFetch fetch, ReadOnlySpan<byte> bytes, long first, Span<TagEntry> entries)
     {
-        ReadOnlySpan<byte> bytes = slots.Slice(fetch.Expected.Kind * _geometry.BlockSize, _geometry.BlockSize);
         if (_authenticators.Current.TagOfNode(fetch.Leaf, fetch.Expected.Version, bytes) != fetch.Expected.Tag && !VerifyNothing)
         {
             return false;
         }
 
-        CopyEntries(bytes, 0, entries);
+        CopyEntries(bytes, _geometry.IndexInLeaf(first), entries);
         lock (_lock)
         {
             if (MayKeep(fetch.Leaf, fetch.Seen) && !_cache.TryGet(fetch.Leaf.Key, out _))

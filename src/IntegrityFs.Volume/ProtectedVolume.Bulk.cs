@@ -1,8 +1,9 @@
 // Promise: as ProtectedVolume.Reading.cs says. What is neither cached nor pending is read by one device call for up to
-// 1 MiB: over the slots of tag leaves that lie between, which are taken along where they are not in memory. What does not
-// go well here is left to the ordinary way, which says what is wrong.
-// Cost: one device read, one HMAC for each block and each leaf that was not in memory, no copy but the one that hashing
-// several blocks at once takes, no allocation.
+// 1 MiB: over the slots of tag leaves that lie between, which are taken along where they are not in memory. Where the first
+// block is not the first under its leaf, that leaf stands apart and is read at the same time. What does not go well here is
+// left to the ordinary way, which says what is wrong.
+// Cost: one device read, sometimes two at once, one HMAC for each block and each leaf that was not in memory, no copy but the
+// one that hashing several blocks at once takes, no allocation.
 using System.Diagnostics;
 using IntegrityFs.Device;
 using IntegrityFs.Format;
@@ -72,6 +73,7 @@ public sealed unsafe partial class ProtectedVolume
             Span<IoSegment> segments = stackalloc IoSegment[2 * MaxBulkLeaves];
             int used = 0;
             int pieces = 0;
+            long apart = -1;
             long start = _geometry.BlockOffset(first);
             long end = start;
             while (read < count && leaves < MaxBulkLeaves)
@@ -79,9 +81,14 @@ public sealed unsafe partial class ProtectedVolume
                 long block = first + read;
                 long at = _geometry.BlockOffset(block);
                 bool fetched = _tree.TryBeginFetch(block, out LeafFetch fetch);
-                if (leaves == 0 && fetched)
+                if (leaves == 0 && fetched && _geometry.IndexInLeaf(block) == 0)
                 {
                     start = end = at - (2 * BlockSize);
+                }
+                else if (leaves == 0 && fetched)
+                {
+                    apart = fetch.Offset;
+                    used = BlockSize;
                 }
 
                 // Two slots, and where a node of a higher level begins its own before them.
@@ -99,15 +106,24 @@ public sealed unsafe partial class ProtectedVolume
 
                 int stretch = (int)Math.Min(count - read, _geometry.ContiguousFrom(block));
                 segments[pieces++] = new IoSegment((nint)(memory + ((long)read * BlockSize)), stretch * BlockSize);
-                parts[leaves++] = new LeafPart(stretch, fetched ? used - (2 * BlockSize) : -1, fetch);
+                int slots = Math.Max(used - (2 * BlockSize), 0);
+                int slot = apart >= 0 && leaves == 0 ? 0 : slots + (fetch.Expected.Kind * BlockSize);
+                parts[leaves++] = new LeafPart(stretch, fetched ? slot : -1, fetch);
                 end = at + ((long)stretch * BlockSize);
                 read += stretch;
             }
 
-            _device.ReadScatter(start, segments[..pieces]);
+            Debug.Assert(leaves > 0, "the first part needs two blocks between at most");
+            if (apart >= 0)
+            {
+                _device.ReadBoth(start, segments[..pieces], apart, new IoSegment(between.Address, BlockSize));
+            }
+            else
+            {
+                _device.ReadScatter(start, segments[..pieces]);
+            }
         }
 
-        Debug.Assert(leaves > 0, "the first part needs two blocks between at most");
         VerifyLeaves(first, destination, parts[..leaves], between.Span);
         return read;
     }
@@ -119,7 +135,7 @@ public sealed unsafe partial class ProtectedVolume
         foreach (LeafPart part in parts)
         {
             Span<TagEntry> own = entries[..part.Blocks];
-            if (part.Slots < 0 || !_tree.TryEndFetch(part.Fetch, between.Slice(part.Slots, 2 * BlockSize), own))
+            if (part.Slot < 0 || !_tree.TryEndFetch(part.Fetch, between.Slice(part.Slot, BlockSize), first + done, own))
             {
                 _tree.Find(first + done, own);
             }
@@ -131,7 +147,7 @@ public sealed unsafe partial class ProtectedVolume
 
     /// <summary>Blocks under one leaf.</summary>
     /// <param name="Blocks">How many.</param>
-    /// <param name="Slots">Where the leaf's slots are among what lies between; negative where it was in memory.</param>
+    /// <param name="Slot">Where the leaf is among what lies between; negative where it was in memory.</param>
     /// <param name="Fetch">What the leaf must be.</param>
-    private readonly record struct LeafPart(int Blocks, int Slots, LeafFetch Fetch);
+    private readonly record struct LeafPart(int Blocks, int Slot, LeafFetch Fetch);
 }

@@ -1,8 +1,9 @@
 // Promise: no byte leaves here that was not verified against its entry, in the pending map or the tag tree. On a mismatch
 // the block is read once more before it is declared bad. Bulk reads go straight into the caller's memory, then are
 // verified there; a caller that gets an exception must not use the memory.
-// Cost of ReadData: what is in no cache by ProtectedVolume.Bulk.cs; else for each stretch of neighbours one device read, and
-// one HMAC per block; no copy (one where the cache has the block), no allocation.
+// Cost of ReadData: what is in no cache by ProtectedVolume.Bulk.cs; else for each stretch of neighbours one device read, with
+// their leaf at the same time where it is not in memory, and one HMAC per block; no copy (one where the cache has the block),
+// no allocation.
 using IntegrityFs.Device;
 using IntegrityFs.Format;
 using IntegrityFs.Integrity;
@@ -144,7 +145,7 @@ public sealed partial class ProtectedVolume
         Span<TagEntry> entries = stackalloc TagEntry[count];
         Span<bool> home = stackalloc bool[count];
         bool anyHome = false;
-        bool anyUnknown = false;
+        int unknown = 0;
         for (int i = 0; i < count; i++)
         {
             Span<byte> target = destination.Slice(i * BlockSize, BlockSize);
@@ -170,7 +171,7 @@ public sealed partial class ProtectedVolume
             }
 
             home[i] = anyHome = true;
-            anyUnknown = true;
+            unknown++;
             entries[i] = TagEntry.Absent;
         }
 
@@ -181,7 +182,12 @@ public sealed partial class ProtectedVolume
 
         try
         {
-            if (anyUnknown)
+            if (unknown == count && TryReadWithLeaf(first, destination, entries))
+            {
+                return;
+            }
+
+            if (unknown > 0)
             {
                 FillFromTree(first, entries, home);
             }
@@ -199,6 +205,42 @@ public sealed partial class ProtectedVolume
                 }
             }
         }
+    }
+
+    /// <summary>Reads neighbours and, at the same time, the leaf over them. False where the leaf is in memory, or the device
+    /// fails: the ordinary way will tell.</summary>
+    private unsafe bool TryReadWithLeaf(long first, Span<byte> destination, Span<TagEntry> entries)
+    {
+        if (!_tree.TryBeginFetch(first, out LeafFetch fetch))
+        {
+            return false;
+        }
+
+        AlignedMemory leaf = RentWindow();
+        try
+        {
+            fixed (byte* memory = destination)
+            {
+                _device.ReadBoth(_geometry.BlockOffset(first), [new IoSegment((nint)memory, destination.Length)],
+                    fetch.Offset, new IoSegment(leaf.Address, BlockSize));
+            }
+
+            if (!_tree.TryEndFetch(fetch, leaf.Span[..BlockSize], first, entries))
+            {
+                _tree.Find(first, entries);
+            }
+        }
+        catch (DeviceException)
+        {
+            return false;
+        }
+        finally
+        {
+            ReturnWindow(leaf);
+        }
+
+        VerifyRun(first, entries, destination);
+        return true;
     }
 
     private void FillFromTree(long first, Span<TagEntry> entries, ReadOnlySpan<bool> home)

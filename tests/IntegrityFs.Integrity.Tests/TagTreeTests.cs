@@ -171,17 +171,20 @@ public sealed class TagTreeTests : IDisposable
         var entries = new TagEntry[3];
         using (TagTree tree = Open(root))
         {
-            Assert.False(tree.TryBeginFetch(129, out _), "129 is not the first block under its leaf");
+            Assert.True(tree.TryBeginFetch(130, out LeafFetch middle));
             Assert.True(tree.TryBeginFetch(128, out LeafFetch fetch));
-            Assert.True(tree.TryEndFetch(fetch, slots, entries));
+            Assert.Equal(place, fetch.Offset);
+            Assert.True(tree.TryEndFetch(fetch, slots[..4096], 128, entries));
             Assert.Equal([Entry(1, 128), TagEntry.Absent, Entry(1, 130)], entries);
+            Assert.True(tree.TryEndFetch(middle, slots[..4096], 130, entries));
+            Assert.Equal([Entry(1, 130), TagEntry.Absent, TagEntry.Absent], entries);
             Assert.False(tree.TryBeginFetch(128, out _), "the leaf is in memory now");
         }
 
         slots[9] ^= 1;
         using TagTree damaged = Open(root);
         Assert.True(damaged.TryBeginFetch(128, out LeafFetch bad));
-        Assert.False(damaged.TryEndFetch(bad, slots, entries));
+        Assert.False(damaged.TryEndFetch(bad, slots[..4096], 128, entries));
         Assert.Throws<IntegrityException>(() => damaged.Find(128));
     }
 
@@ -193,9 +196,9 @@ public sealed class TagTreeTests : IDisposable
         using TagTree again = Open(root);
         var entries = new TagEntry[1];
         Assert.True(again.TryBeginFetch(128, out LeafFetch fetch));
-        byte[] older = _device.Slice(_geometry.NodeOffset(_geometry.LeafOf(128), 0, 0), 2 * 4096).ToArray();
+        byte[] older = _device.Slice(_geometry.NodeOffset(_geometry.LeafOf(128), 0, 0), 4096).ToArray();
         again.Apply([(128, Entry(2, 128))], 2);
-        Assert.True(again.TryEndFetch(fetch, older, entries), "what was fetched was authentic when the fetch began");
+        Assert.True(again.TryEndFetch(fetch, older, 128, entries), "what was fetched was authentic when the fetch began");
         Assert.Equal(Entry(1, 128), entries[0]);
         Assert.Equal(Entry(2, 128), again.Find(128));
     }

@@ -1,0 +1,84 @@
+using Tmds.Linux;
+
+namespace IntegrityFs.Device;
+
+/// <summary>A few rings for threads that want two pieces of a device at once. Never waits for another thread: where there is
+/// no ring, the caller reads one piece after the other.</summary>
+internal sealed class PairedReads : IDisposable
+{
+    // As many as threads serve requests.
+    private const int Kept = 8;
+
+    private readonly Lock _lock = new();
+    private readonly AioRing?[] _free = new AioRing?[Kept];
+    private int _made;
+    private int _count;
+    private bool _closed;
+
+    /// <summary>Reads at most <see cref="AioRing.Most"/> pieces at once, and sleeps until all have ended.</summary>
+    /// <param name="commands">Reads.</param>
+    /// <param name="results">Bytes read, one for each command; negative where pread(2) is to be used.</param>
+    /// <returns>False where nothing was done.</returns>
+    internal bool TryRead(Span<iocb> commands, Span<nint> results)
+    {
+        AioRing? ring = Rent();
+        if (ring is null)
+        {
+            return false;
+        }
+
+        ring.Take(ring.Submit(commands, results), results);
+        Return(ring);
+        return true;
+    }
+
+    /// <summary>Rings in use are freed when they come back.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _closed = true;
+            while (_count > 0)
+            {
+                _free[--_count]!.Dispose();
+                _free[_count] = null;
+            }
+        }
+    }
+
+    private AioRing? Rent()
+    {
+        lock (_lock)
+        {
+            if (_count > 0)
+            {
+                AioRing ring = _free[--_count]!;
+                _free[_count] = null;
+                return ring;
+            }
+
+            if (_closed || _made == Kept)
+            {
+                return null;
+            }
+
+            AioRing? created = AioRing.TryCreate();
+            _made = created is null ? Kept : _made + 1;
+            return created;
+        }
+    }
+
+    private void Return(AioRing ring)
+    {
+        lock (_lock)
+        {
+            if (!_closed)
+            {
+                _free[_count++] = ring;
+                return;
+            }
+        }
+
+        ring.Dispose();
+    }
+}
