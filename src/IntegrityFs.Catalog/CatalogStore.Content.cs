@@ -18,6 +18,10 @@ public sealed partial class CatalogStore : ICatalog
         _content.Read(inode, record, offset, buffer);
 
     /// <inheritdoc/>
+    public CatalogReadQueue? TryOpenReadQueue(int capacity) =>
+        _volume.TryOpenReadQueue(capacity) is { } queue ? new CatalogReadQueue(_content, queue, capacity) : null;
+
+    /// <inheritdoc/>
     public Errno SeekContent(InodeNumber inode, in InodeRecord record, long offset, bool hole, out long result) =>
         _content.Seek(inode, record, offset, hole, out result);
 

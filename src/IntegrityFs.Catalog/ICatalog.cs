@@ -83,6 +83,10 @@ public interface ICatalog
     /// bytes read.</summary>
     int ReadContent(InodeNumber inode, in InodeRecord record, long offset, Span<byte> buffer);
 
+    /// <summary>A queue of reads for one thread, to be disposed before the volume; null where the device has none.</summary>
+    /// <param name="capacity">Reads at once, 1 to 16.</param>
+    CatalogReadQueue? TryOpenReadQueue(int capacity) => null;
+
     /// <summary>lseek(2) SEEK_DATA or SEEK_HOLE: ENXIO at or after the end of the file, or where no data follows.</summary>
     Errno SeekContent(InodeNumber inode, in InodeRecord record, long offset, bool hole, out long result);
 

@@ -9,36 +9,48 @@ using static Tmds.Linux.LibC;
 
 namespace IntegrityFs.Device;
 
-/// <summary>Reads of which several can be under way for one thread.</summary>
+/// <summary>Reads of which several can be under way for one thread; a result is a number of bytes, or a negative errno.</summary>
 internal sealed unsafe class AioRing : IDisposable
 {
-    /// <summary>Reads at once.</summary>
-    internal const int Most = 2;
-
-    /// <summary>Result of a read that was not taken.</summary>
+    /// <summary>Result of a read that was not begun.</summary>
     internal const nint Refused = -1;
+
+    /// <summary>Greatest capacity.</summary>
+    internal const int MostCapacity = 64;
 
     private const uint Magic = 0xA10A10A1;
     private const ushort ReadCommand = 0;
     private const ushort ReadVectorCommand = 7;
 
+    /// <summary>What a read has ended with.</summary>
+    internal readonly record struct Ended(int Number, nint Result);
+
     private readonly Ring* _ring;
 
-    private AioRing(Ring* ring) => _ring = ring;
+    private AioRing(Ring* ring, int capacity)
+    {
+        _ring = ring;
+        Capacity = capacity;
+    }
+
+    /// <summary>Reads that can be under way at once.</summary>
+    internal int Capacity { get; }
 
     /// <summary>Null where the kernel has no AIO, no room for one more context (fs.aio-max-nr), or another ring.</summary>
-    internal static AioRing? TryCreate()
+    /// <param name="capacity">1 to <see cref="MostCapacity"/>.</param>
+    internal static AioRing? TryCreate(int capacity)
     {
         nint context = 0;
-        if (Native.IoSetup(Most, &context) != 0)
+        if (Native.IoSetup((uint)capacity, &context) != 0)
         {
             return null;
         }
 
         var ring = (Ring*)context;
-        if (ring->Magic == Magic && ring->IncompatibleFeatures == 0 && ring->HeaderLength == sizeof(Ring) && ring->Count > Most)
+        if (ring->Magic == Magic && ring->IncompatibleFeatures == 0 && ring->HeaderLength == sizeof(Ring)
+            && ring->Count > capacity)
         {
-            return new AioRing(ring);
+            return new AioRing(ring, capacity);
         }
 
         Native.IoDestroy(context);
@@ -46,8 +58,9 @@ internal sealed unsafe class AioRing : IDisposable
     }
 
     /// <summary>pread(2) as a command.</summary>
-    internal static iocb Read(int descriptor, long offset, void* memory, int length) => new()
+    internal static iocb Read(int descriptor, long offset, void* memory, int length, int number = 0) => new()
     {
+        aio_data = (ulong)number,
         aio_lio_opcode = ReadCommand,
         aio_fildes = descriptor,
         aio_buf = (ulong)memory,
@@ -56,8 +69,9 @@ internal sealed unsafe class AioRing : IDisposable
     };
 
     /// <summary>preadv(2) as a command; the vectors may go once it is submitted.</summary>
-    internal static iocb ReadScatter(int descriptor, long offset, IoVector* vectors, int count) => new()
+    internal static iocb ReadScatter(int descriptor, long offset, IoVector* vectors, int count, int number = 0) => new()
     {
+        aio_data = (ulong)number,
         aio_lio_opcode = ReadVectorCommand,
         aio_fildes = descriptor,
         aio_buf = (ulong)vectors,
@@ -66,64 +80,57 @@ internal sealed unsafe class AioRing : IDisposable
     };
 
     /// <summary>Begins reads.</summary>
-    /// <param name="commands">At most <see cref="Most"/>.</param>
-    /// <param name="results">Gets <see cref="Refused"/> for each.</param>
+    /// <param name="commands">No more than there is room for; aio_data is the number that the end will have.</param>
     /// <returns>How many are under way: the first ones; 0 for none.</returns>
-    internal int Submit(Span<iocb> commands, Span<nint> results)
+    internal int Submit(Span<iocb> commands)
     {
-        iocb** pointers = stackalloc iocb*[Most];
+        iocb** pointers = stackalloc iocb*[MostCapacity];
         fixed (iocb* first = commands)
         {
             for (int i = 0; i < commands.Length; i++)
             {
-                first[i].aio_data = (ulong)i;
                 pointers[i] = first + i;
-                results[i] = Refused;
             }
 
             return (int)Math.Max(Native.IoSubmit((nint)_ring, commands.Length, pointers), 0);
         }
     }
 
-    /// <summary>Sets the result of one read that has ended: bytes, or a negative errno. False where none has.</summary>
-    internal bool TryTake(Span<nint> results)
+    /// <summary>Takes one read that has ended. False where none has.</summary>
+    internal bool TryTake(out Ended ended)
     {
         uint head = _ring->Head;
         if (Volatile.Read(ref _ring->Tail) == head)
         {
+            ended = default;
             return false;
         }
 
-        Set(((io_event*)(_ring + 1))[head], results);
+        ended = Describe(((io_event*)(_ring + 1))[head]);
         Volatile.Write(ref _ring->Head, (head + 1) % _ring->Count);
         return true;
     }
 
-    /// <summary>Sleeps until <paramref name="count"/> reads have ended, and sets their results.</summary>
-    internal void Take(int count, Span<nint> results)
+    /// <summary>Sleeps until a read has ended, and takes it. One must be under way.</summary>
+    internal Ended Take()
     {
-        io_event* ended = stackalloc io_event[Most];
-        while (count > 0)
+        io_event ended;
+        while (Native.IoGetEvents((nint)_ring, 1, 1, &ended) != 1)
         {
-            long taken = Native.IoGetEvents((nint)_ring, count, count, ended);
-            if (taken < 0 && (Errno)errno is not (Errno.EINTR or Errno.EAGAIN))
+            if ((Errno)errno is not (Errno.EINTR or Errno.EAGAIN))
             {
-                // The memory belongs to the kernel until the reads have ended: nothing else may end this.
+                // The memory belongs to the kernel until the read has ended: nothing else may end this.
                 Environment.FailFast("io_getevents lost a read of the device");
             }
-
-            for (int i = 0; i < taken; i++)
-            {
-                Set(ended[i], results);
-                count--;
-            }
         }
+
+        return Describe(ended);
     }
 
-    /// <summary>Nothing may be under way.</summary>
+    /// <summary>Waits for what is under way.</summary>
     public void Dispose() => Native.IoDestroy((nint)_ring);
 
-    private static void Set(in io_event ended, Span<nint> results) => results[(int)ended.data] = (nint)ended.res;
+    private static Ended Describe(in io_event ended) => new((int)ended.data, (nint)ended.res);
 
     /// <summary>struct aio_ring of Linux: what io_setup(2) maps; the events follow.</summary>
     [StructLayout(LayoutKind.Sequential)]

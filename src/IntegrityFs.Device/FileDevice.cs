@@ -158,6 +158,10 @@ public sealed unsafe class FileDevice : IDevice
     }
 
     /// <inheritdoc/>
+    public ReadQueue? TryOpenReadQueue(int capacity) =>
+        IsDirect && AioRing.TryCreate(capacity) is { } ring ? new ReadQueue(this, _handle, ring, _memoryAlignment) : null;
+
+    /// <inheritdoc/>
     public void Write(long offset, ReadOnlySpan<byte> data)
     {
         DeviceGuard.CheckWritable(this, offset);
@@ -245,7 +249,7 @@ public sealed unsafe class FileDevice : IDevice
         Span<iocb> commands =
         [
             AioRing.ReadScatter(held.Number, offset, vectors, segments.Length),
-            AioRing.Read(held.Number, otherOffset, (void*)other.Address, other.Length),
+            AioRing.Read(held.Number, otherOffset, (void*)other.Address, other.Length, 1),
         ];
         bool small = length <= PolledRead.Longest;
         if (!small || _polled is null || !_polled.TryRead(commands, results))

@@ -52,6 +52,11 @@ public interface IDevice : IDisposable
         ReadScatter(offset, segments);
     }
 
+    /// <summary>Opens a queue of reads for one thread, which it may leave to the device while it does other things.</summary>
+    /// <param name="capacity">Reads at once, 1 to 64.</param>
+    /// <returns>To be disposed before the device. Null where the device cannot.</returns>
+    ReadQueue? TryOpenReadQueue(int capacity) => null;
+
     /// <summary>Writes <paramref name="data"/> at byte <paramref name="offset"/>.</summary>
     void Write(long offset, ReadOnlySpan<byte> data);
 

@@ -6,6 +6,9 @@ namespace IntegrityFs.Device;
 /// no ring, the caller reads one piece after the other.</summary>
 internal sealed class PairedReads : IDisposable
 {
+    /// <summary>Reads at once.</summary>
+    internal const int Most = 2;
+
     // As many as threads serve requests.
     private const int Kept = 8;
 
@@ -15,9 +18,9 @@ internal sealed class PairedReads : IDisposable
     private int _count;
     private bool _closed;
 
-    /// <summary>Reads at most <see cref="AioRing.Most"/> pieces at once, and sleeps until all have ended.</summary>
-    /// <param name="commands">Reads.</param>
-    /// <param name="results">Bytes read, one for each command; negative where pread(2) is to be used.</param>
+    /// <summary>Reads at most <see cref="Most"/> pieces at once, and sleeps until all have ended.</summary>
+    /// <param name="commands">Reads, numbered from 0.</param>
+    /// <param name="results">By number: bytes read; stays as it is where pread(2) is to be used, or becomes negative.</param>
     /// <returns>False where nothing was done.</returns>
     internal bool TryRead(Span<iocb> commands, Span<nint> results)
     {
@@ -27,9 +30,19 @@ internal sealed class PairedReads : IDisposable
             return false;
         }
 
-        ring.Take(ring.Submit(commands, results), results);
+        Await(ring, ring.Submit(commands), results);
         Return(ring);
         return true;
+    }
+
+    /// <summary>Sleeps until so many reads have ended, and sets their results.</summary>
+    internal static void Await(AioRing ring, int underWay, Span<nint> results)
+    {
+        for (; underWay > 0; underWay--)
+        {
+            AioRing.Ended ended = ring.Take();
+            results[ended.Number] = ended.Result;
+        }
     }
 
     /// <summary>Rings in use are freed when they come back.</summary>
@@ -62,7 +75,7 @@ internal sealed class PairedReads : IDisposable
                 return null;
             }
 
-            AioRing? created = AioRing.TryCreate();
+            AioRing? created = AioRing.TryCreate(Most);
             _made = created is null ? Kept : _made + 1;
             return created;
         }

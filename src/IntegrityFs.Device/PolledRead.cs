@@ -42,7 +42,7 @@ internal sealed unsafe class PolledRead : IDisposable
     internal long Watched => Interlocked.Read(ref _watched);
 
     /// <summary>Null where there is no ring to be had.</summary>
-    internal static PolledRead? TryCreate() => AioRing.TryCreate() is { } ring ? new PolledRead(ring) : null;
+    internal static PolledRead? TryCreate() => AioRing.TryCreate(PairedReads.Most) is { } ring ? new PolledRead(ring) : null;
 
     /// <summary>Tells of a read of whatever kind: a watched one is then not the only one.</summary>
     internal void Begin()
@@ -60,9 +60,9 @@ internal sealed unsafe class PolledRead : IDisposable
     /// <summary>Ends what <see cref="Begin"/> began.</summary>
     internal void End() => Interlocked.Decrement(ref _reading);
 
-    /// <summary>Reads, after <see cref="Begin"/>, at most <see cref="AioRing.Most"/> pieces at once.</summary>
-    /// <param name="commands">Reads: <see cref="AioRing.Read"/>, <see cref="AioRing.ReadScatter"/>.</param>
-    /// <param name="results">Bytes read, one for each command; negative where pread(2) is to be used.</param>
+    /// <summary>Reads, after <see cref="Begin"/>, at most <see cref="PairedReads.Most"/> pieces at once.</summary>
+    /// <param name="commands">Reads, numbered from 0: <see cref="AioRing.Read"/>, <see cref="AioRing.ReadScatter"/>.</param>
+    /// <param name="results">By number: bytes read; stays as it is where pread(2) is to be used, or becomes negative.</param>
     /// <returns>False where nothing was done.</returns>
     internal bool TryRead(Span<iocb> commands, Span<nint> results)
     {
@@ -78,7 +78,7 @@ internal sealed unsafe class PolledRead : IDisposable
                 return false;
             }
 
-            Watch(ring, ring.Submit(commands, results), results);
+            Watch(ring, ring.Submit(commands), results);
             return true;
         }
         finally
@@ -120,8 +120,9 @@ internal sealed unsafe class PolledRead : IDisposable
         long end = Stopwatch.GetTimestamp() + s_patience;
         while (underWay > 0)
         {
-            if (ring.TryTake(results))
+            if (ring.TryTake(out AioRing.Ended ended))
             {
+                results[ended.Number] = ended.Result;
                 underWay--;
                 continue;
             }
@@ -131,7 +132,7 @@ internal sealed unsafe class PolledRead : IDisposable
             if (!alone || late)
             {
                 _credit -= alone && _credit > 0 ? 1 : 0;
-                ring.Take(underWay, results);
+                PairedReads.Await(ring, underWay, results);
                 return;
             }
 

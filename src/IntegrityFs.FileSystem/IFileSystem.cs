@@ -196,6 +196,11 @@ public interface IFileSystem
     Errno CreateTemporary(in Caller caller, InodeNumber parent, uint permissions, OpenMode open, IInitialXattrs? xattrs, out Attributes attributes, out ulong handle);
     Errno Read(ulong handle, InodeNumber inode, long offset, Span<byte> buffer, out int read);
 
+    /// <summary>A queue of reads for one thread; null where the volume has none. Not to be used once the file system is
+    /// destroyed, only disposed.</summary>
+    /// <param name="capacity">Reads at once, 1 to 16.</param>
+    IReadQueue? TryOpenReadQueue(int capacity) => null;
+
     /// <summary><paramref name="killPrivileges"/>: clear set-id bits and security.capability, in the same operation.</summary>
     Errno Write(ulong handle, InodeNumber inode, long offset, ReadOnlySpan<byte> data, bool killPrivileges, out int written);
     Errno Flush(ulong handle, InodeNumber inode);

@@ -87,6 +87,10 @@ public sealed partial class PosixFileSystem
     }
 
     /// <inheritdoc/>
+    public IReadQueue? TryOpenReadQueue(int capacity) =>
+        _catalog.TryOpenReadQueue(capacity) is { } queue ? new QueuedReads(_catalog, queue) : null;
+
+    /// <inheritdoc/>
     public Errno Write(ulong handle, InodeNumber inode, long offset, ReadOnlySpan<byte> data, bool killPrivileges, out int written)
     {
         written = default;

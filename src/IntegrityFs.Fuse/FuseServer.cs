@@ -311,6 +311,9 @@ public sealed class FuseServer : IDisposable
     /// <summary>Requests that one thread served for a single caller (<see cref="FuseServerOptions.BusyPoll"/>).</summary>
     public long SoloRequests => _state.Turn.Requests;
 
+    /// <summary>Those of them that were small reads, left to the device while the thread served on.</summary>
+    public long QueuedReads => _state.Turn.QueuedReads;
+
     private IEnumerable<Measurement<long>> MeasureRequests() =>
         RequestCounts().Select(c => new Measurement<long>(c.Value, new KeyValuePair<string, object?>("operation", c.Key)));
 }

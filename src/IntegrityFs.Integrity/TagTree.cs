@@ -87,6 +87,15 @@ public sealed partial class TagTree : IDisposable
         Load(leaf, index, entries, seen);
     }
 
+    /// <summary>As <see cref="Find(long, Span{TagEntry})"/>, where the leaf is in memory; else false.</summary>
+    public bool TryFindCached(long first, Span<TagEntry> entries)
+    {
+        lock (_lock)
+        {
+            return TryCopyEntries(_geometry.LeafOf(first), _geometry.IndexInLeaf(first), entries);
+        }
+    }
+
     /// <summary>Begins to fetch the leaf over a block together with blocks under it: the caller reads both at once.</summary>
     /// <param name="block">A block under the leaf.</param>
     /// <param name="fetch">What <see cref="TryEndFetch"/> needs, and where the leaf is to be read.</param>

@@ -52,6 +52,10 @@ public interface IVolume
     /// file is likely to lie there.</summary>
     void ReadData(BlockRun run, Span<byte> destination, bool neighbours = false);
 
+    /// <summary>A queue of reads for one thread, to be disposed before the volume; null where the device has none.</summary>
+    /// <param name="capacity">Reads at once, 1 to 16.</param>
+    VolumeReadQueue? TryOpenReadQueue(int capacity) => null;
+
     /// <summary>Inside a scope: the root area. Invalid after the scope; a write operation uses <see cref="IVolumeOperation.Root"/>.</summary>
     ReadOnlySpan<byte> ReadRoot();
 

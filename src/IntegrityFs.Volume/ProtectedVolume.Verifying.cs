@@ -52,7 +52,8 @@ public sealed partial class ProtectedVolume
         }
     }
 
-    private bool Fits(TagEntry entry, BlockPurpose purpose, Tag tag) =>
+    /// <summary>Whether a block with that tag is the one that the entry is of.</summary>
+    internal bool Fits(TagEntry entry, BlockPurpose purpose, Tag tag) =>
         (Mutations & Mutation.VerifyNothing) != 0
         || (!entry.IsAbsent && entry.Kind == (byte)purpose && tag == entry.Tag);
 

@@ -74,6 +74,70 @@ public sealed class FileDeviceTests : IDisposable
     }
 
     [Theory]
+    [InlineData(true, 0, 3)]
+    [InlineData(true, 512, 3)]
+    [InlineData(true, 0, 60)]
+    [InlineData(false, 0, 3)]
+    public void Two_places_are_read_at_once_or_one_after_the_other(bool direct, int misaligned, int pieces)
+    {
+        string path = _directory.Image(Size);
+        byte[] data = Pattern(70 * 4096, 5);
+        using (FileDevice writer = Open(path))
+        {
+            writer.Write(0, data);
+        }
+
+        using FileDevice device = FileDevice.Open(path, new FileDeviceOptions { ReadOnly = true, Direct = direct, BusyPoll = true });
+        using var memory = new AlignedMemory(72 * 4096);
+        int shift = misaligned / device.SectorSize * device.SectorSize;
+        IoSegment[] segments = [.. Enumerable.Range(0, pieces).Select(i => new IoSegment(memory.Address + shift + (i * 4096), 4096))];
+        var other = new IoSegment(memory.Address + (71 * 4096), 4096);
+        for (int round = 0; round < 40; round++)
+        {
+            memory.Span.Clear();
+            device.ReadBoth(5 * 4096, segments, 69 * 4096, other);
+            Assert.True(data.AsSpan(5 * 4096, pieces * 4096).SequenceEqual(memory.Span.Slice(shift, pieces * 4096)));
+            Assert.True(data.AsSpan(69 * 4096, 4096).SequenceEqual(memory.Span.Slice(71 * 4096, 4096)));
+        }
+
+        Assert.Throws<DeviceException>(() => device.ReadBoth(Size - 4096, segments, 0, other));
+        Assert.Throws<DeviceException>(() => device.ReadBoth(0, segments, Size, other));
+        using (var file = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+        {
+            file.SetLength(69 * 4096);
+        }
+
+        DeviceException failure = Assert.Throws<DeviceException>(() => device.ReadBoth(0, segments, 69 * 4096, other));
+        Assert.Equal((Errno.EIO, 69 * 4096), (failure.Errno, failure.Offset));
+    }
+
+    [Fact]
+    public void Many_threads_that_read_two_places_get_their_own_bytes()
+    {
+        string path = _directory.Image(Size);
+        byte[] data = Pattern(Size, 6);
+        File.WriteAllBytes(path, data);
+        using FileDevice device = FileDevice.Open(path, new FileDeviceOptions { ReadOnly = true, BusyPoll = true });
+        int wrong = 0;
+        Thread[] readers = [.. Enumerable.Range(1, 12).Select(seed => new Thread(() =>
+        {
+            var random = new Random(seed);
+            using var memory = new AlignedMemory(2 * 4096);
+            for (int i = 0; i < 200; i++)
+            {
+                int one = random.Next(Size / 4096) * 4096;
+                int two = random.Next(Size / 4096) * 4096;
+                device.ReadBoth(one, [new IoSegment(memory.Address, 4096)], two, new IoSegment(memory.Address + 4096, 4096));
+                bool right = memory.Span[..4096].SequenceEqual(data.AsSpan(one, 4096)) && memory.Span[4096..].SequenceEqual(data.AsSpan(two, 4096));
+                Interlocked.Add(ref wrong, right ? 0 : 1);
+            }
+        }))];
+        Array.ForEach(readers, reader => reader.Start());
+        Array.ForEach(readers, reader => reader.Join());
+        Assert.Equal(0, wrong);
+    }
+
+    [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public void Any_sequence_of_requests_leaves_the_bytes_that_an_array_would_hold(bool direct)

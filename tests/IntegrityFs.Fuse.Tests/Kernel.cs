@@ -17,11 +17,15 @@ internal sealed class Kernel : IDisposable
     private readonly SentReplies _later = new();
     private ulong _unique;
 
-    public Kernel(IFileSystem? fileSystem = null, FuseServerOptions? options = null, bool initialize = true)
+    /// <param name="fileSystem">Null for one in memory.</param>
+    /// <param name="options">Null for what is usual.</param>
+    /// <param name="initialize">Send INIT.</param>
+    /// <param name="channel">Where replies go that are not ready at once; null keeps them for <see cref="Send"/>.</param>
+    public Kernel(IFileSystem? fileSystem = null, FuseServerOptions? options = null, bool initialize = true, IRequestChannel? channel = null)
     {
         FileSystem = fileSystem ?? new MemoryFileSystem(keepContent: true).Initialize();
         Session = new SessionState(FileSystem, options ?? new FuseServerOptions(), NullLogger.Instance);
-        _handler = new RequestHandler(Session, 0, _later);
+        _handler = new RequestHandler(Session, 0, channel ?? _later);
         if (initialize)
         {
             Assert.Equal(0, Init(45, EverythingOffered).Error);
@@ -87,6 +91,16 @@ internal sealed class Kernel : IDisposable
         Assert.Equal((uint)size, header.Length);
         Assert.InRange(header.Error, -511, 0);
         return new Reply(-header.Error, header.Unique, reply[16..].ToArray());
+    }
+
+    /// <summary>What serves.</summary>
+    public RequestHandler Handler => _handler;
+
+    /// <summary>Sends a request that may be left unanswered for now; the answer, 0 bytes where it was left.</summary>
+    public ReadOnlySpan<byte> Post(ReadOnlySpan<byte> message)
+    {
+        message.CopyTo(_handler.RequestBuffer);
+        return _handler.Message(_handler.Handle(message.Length, queues: true));
     }
 
     /// <summary>As <see cref="Send"/>, without looking at the reply; its size.</summary>

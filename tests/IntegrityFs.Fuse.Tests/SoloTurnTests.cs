@@ -190,8 +190,8 @@ public class SoloTurnTests
         private void Serve(int slot)
         {
             using var channel = new Channel(_queue);
-            bool owner = false;
-            while (Turn.Receive(channel, new byte[8], Threads - 1, ref owner) > 0)
+            int term = 0;
+            while (Turn.Receive(channel, new byte[8], Threads - 1, ref term) > 0)
             {
                 channel.Last.Work();
                 Interlocked.Increment(ref _served);

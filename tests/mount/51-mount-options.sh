@@ -40,7 +40,7 @@ modes() {
       hash=auto) if ldconfig -p | grep -q 'libIPSec_MB\.so\.1 '; then grep -q '^ipsec-mb 1\.' <<<"$(field hashEngine)" || grep -q 'no faster' <<<"$(field hashEngineReason)"; else same engine openssl "$(field hashEngine)"; fi ;;
       hash=openssl) same engine openssl "$(field hashEngine)"; same reason hash=openssl "$(field hashEngineReason)" ;;
       busy-poll=auto) polls ;;
-      busy-poll=off) one_by_one; same polling "{'enabled': False, 'requests': 0, 'reads': 0}" "$(field busyPoll)" ;;
+      busy-poll=off) one_by_one; same polling "{'enabled': False, 'requests': 0, 'reads': 0, 'queuedReads': 0}" "$(field busyPoll)" ;;
       fusetype=*) same type "${option#*=}" "$(field mode)" ;;
       cache=*) [ "$(field cache | grep -o "'bytes': [0-9]*")" = "'bytes': 4194304" ] ;;
       noallow_other) refused setpriv --reuid=61000 --regid=61000 --clear-groups ls "$D" ;;

@@ -54,6 +54,25 @@ internal sealed class ContentReader(IVolume volume, ICatalogTree tree, ExtentMap
         return count;
     }
 
+    /// <summary>Begins to read whole blocks of one extent by a queue; false where that is not what is wanted, or cannot be.
+    /// Small files go the ordinary way, which brings their neighbours along.</summary>
+    public bool TryBegin(VolumeReadQueue queue, int number, InodeNumber inode, in InodeRecord record, long offset, nint memory, int length, out int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        int blockSize = volume.BlockSize;
+        count = (int)Math.Min(length, record.Size - offset);
+        if (count <= 0 || record.Blocks <= SmallFileBlocks || offset % blockSize != 0 || length % blockSize != 0)
+        {
+            return false;
+        }
+
+        long first = offset / blockSize;
+        long end = ((offset + count - 1) / blockSize) + 1;
+        var walk = new SegmentWalk(map, inode, first, end);
+        return walk.MoveNext() && walk.Current.Kind == SegmentKind.Written && walk.Current.End >= end
+            && queue.TryBegin(number, walk.Current.Extent.Run(first, end), memory);
+    }
+
     /// <summary>lseek(2) SEEK_DATA and SEEK_HOLE.</summary>
     public Errno Seek(InodeNumber inode, in InodeRecord record, long offset, bool hole, out long result)
     {

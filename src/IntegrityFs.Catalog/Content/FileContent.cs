@@ -30,6 +30,10 @@ internal sealed class FileContent
     public int Read(InodeNumber inode, in InodeRecord record, long offset, Span<byte> buffer) =>
         _reader.Read(inode, record, offset, buffer);
 
+    /// <inheritdoc cref="ContentReader.TryBegin"/>
+    public bool TryBegin(VolumeReadQueue queue, int number, InodeNumber inode, in InodeRecord record, long offset, nint memory, int length, out int count) =>
+        _reader.TryBegin(queue, number, inode, record, offset, memory, length, out count);
+
     /// <inheritdoc cref="ContentReader.Seek"/>
     public Errno Seek(InodeNumber inode, in InodeRecord record, long offset, bool hole, out long result) =>
         _reader.Seek(inode, record, offset, hole, out result);

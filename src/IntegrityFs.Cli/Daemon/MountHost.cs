@@ -280,7 +280,7 @@ internal sealed class MountHost : IDisposable
             case "status":
                 return MountStatus.Describe(
                     _request, _open!.Volume.Status(), _open.Volume.Recovery, _server!.Connection, _fileSystem!.Faults, _errors, _fileSystem.IsReadOnly || IsReadOnlyForTheKernel(), _server.RequestCounts(),
-                    new BusyPolling(Options.BusyPoll, _server.SoloRequests, _open.Unlocked.Device.PolledReads));
+                    new BusyPolling(Options.BusyPoll, _server.SoloRequests, _open.Unlocked.Device.PolledReads, _server.QueuedReads));
             case "sync" or "remount ro":
                 if (!_open!.Volume.IsReadOnly)
                 {

@@ -42,6 +42,7 @@ internal static class MountStatus
         json.WriteBoolean("enabled", polling.Enabled);
         json.WriteNumber("requests", polling.Requests);
         json.WriteNumber("reads", polling.Reads);
+        json.WriteNumber("queuedReads", polling.QueuedReads);
         json.WriteEndObject();
         json.WriteNumber("blockSize", volume.BlockSize);
         json.WriteNumber("totalBlocks", volume.TotalBlocks);

@@ -39,6 +39,9 @@ internal sealed unsafe class PageBuffer : IDisposable
         }
     }
 
+    /// <summary>Where it begins; it does not move.</summary>
+    public nint Address => (nint)_address;
+
     public void Dispose()
     {
         NativeMemory.AlignedFree(_address);

@@ -24,6 +24,9 @@ internal sealed class ReplyBuffer : IDisposable
     /// <summary>Where the payload goes.</summary>
     public Span<byte> Payload => _memory.Span.Slice(PayloadStart, _capacity);
 
+    /// <summary>Where the payload begins; it does not move.</summary>
+    public nint PayloadAddress => _memory.Address + PayloadStart;
+
     /// <summary>Puts a structure at <paramref name="offset"/> of the payload; gives the offset behind it.</summary>
     public int Put<T>(int offset, in T value)
         where T : unmanaged

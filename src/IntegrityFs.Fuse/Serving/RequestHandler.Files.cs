@@ -53,6 +53,12 @@ internal sealed partial class RequestHandler
             return Malformed;
         }
 
+        LastWasSmallRead = request.Size <= ReadsUnderWay.Longest;
+        if (LastWasSmallRead && _queues && (_reads ??= ReadsUnderWay.TryCreate(_session)) is { } reads && reads.TryBegin(header, request))
+        {
+            return NoReply;
+        }
+
         Span<byte> buffer = _reply.Payload[..(int)request.Size];
         Errno error = _fs.Read(request.Handle, Inode(header.Node), (long)request.Offset, buffer, out int read);
         return error != Errno.OK ? Fail(error)

@@ -36,6 +36,8 @@ internal sealed partial class RequestHandler : IDisposable
     private readonly long[] _counts = new long[(int)Opcode.CopyFileRange64 + 1];
     private bool _extensionsBad;
     private bool _yielded;
+    private bool _queues;
+    private ReadsUnderWay? _reads;
 
     /// <param name="session">What all threads share.</param>
     /// <param name="slot">The thread's number.</param>
@@ -59,6 +61,12 @@ internal sealed partial class RequestHandler : IDisposable
     /// <summary>Operation of the last request.</summary>
     public Opcode LastOperation { get; private set; }
 
+    /// <summary>Whether the last request was a READ that <see cref="ReadsUnderWay"/> could take.</summary>
+    public bool LastWasSmallRead { get; private set; }
+
+    /// <summary>Reads that have begun and are not answered.</summary>
+    public int UnansweredReads => _reads?.Count ?? 0;
+
     /// <summary>Requests so far by operation; other threads may see it a little late.</summary>
     public ReadOnlySpan<long> Counts => _counts;
 
@@ -73,16 +81,49 @@ internal sealed partial class RequestHandler : IDisposable
     /// <summary>The first bytes of the reply.</summary>
     public ReadOnlySpan<byte> Message(int size) => _reply.Message(size);
 
+    /// <summary>Answers reads that have ended.</summary>
+    /// <param name="wait">Sleep until there is one; one must be under way.</param>
+    /// <returns>How many; negative where the file system is closed.</returns>
+    public int AnswerReads(bool wait)
+    {
+        if (!_session.Gate.TryEnter(_slot))
+        {
+            return -1;
+        }
+
+        try
+        {
+            return _reads!.Answer(_channel, wait);
+        }
+        finally
+        {
+            _session.Gate.Leave(_slot);
+        }
+    }
+
+    /// <summary>Answers all reads that have begun, unless the file system is closed.</summary>
+    public void FinishReads()
+    {
+        while (UnansweredReads > 0 && AnswerReads(wait: true) >= 0)
+        {
+        }
+    }
+
     public void Dispose()
     {
+        _reads?.Dispose();
         _request.Dispose();
         _reply.Dispose();
     }
 
     /// <summary>Serves the request of <paramref name="length"/> bytes in the buffer. Gives the size of the reply to
     /// send, 0 where there is none. Never throws.</summary>
-    public int Handle(int length)
+    /// <param name="length">Bytes.</param>
+    /// <param name="queues">Small reads may begin here, and be answered by <see cref="AnswerReads"/>.</param>
+    public int Handle(int length, bool queues = false)
     {
+        _queues = queues;
+        LastWasSmallRead = false;
         ReadOnlySpan<byte> message = RequestBuffer[..length];
         if (!MemoryMarshal.TryRead(message, out RequestHeader header))
         {
@@ -91,6 +132,12 @@ internal sealed partial class RequestHandler : IDisposable
         }
 
         LastOperation = header.Opcode;
+        if (header.Opcode != Opcode.Read)
+        {
+            // What is served now may take a while, or close the file system.
+            FinishReads();
+        }
+
         if ((uint)header.Opcode < (uint)_counts.Length)
         {
             _counts[(uint)header.Opcode]++;

@@ -12,6 +12,8 @@
 //    comes for some watches. So a slow request delays others by at most two watches, and an idle mount wakes nobody.
 // 3. Looking pays for itself or stops: a look that found nothing lowers the credit, a request that came soon after the
 //    owner fell asleep raises it, and without credit the owner sleeps at once.
+// 4. Many callers that read small pieces are served solo as well, where that is faster: the owner leaves each read to the
+//    device and serves on (ReadsUnderWay), so that nobody sleeps and wakes for the disk. ReadTrial says whether it is.
 // Cost: in solo one read(2) of /dev/fuse that finds nothing, and one sched_yield, for each half microsecond of waiting; the
 // deputy wakes up once in a millisecond. In shared one comparison more for each request.
 using System.Diagnostics;
@@ -24,17 +26,21 @@ internal sealed class SoloTurn(bool wanted)
     internal const int SolitaryRequests = 64;
     internal const int IdleWatches = 20;
 
+    /// <summary>EAGAIN as a result: there is no request.</summary>
+    internal const int TryAgain = -11;
+
     private const int MostCredit = 8;
-    private const int TryAgain = -11;
 
     private static readonly TimeSpan s_watch = TimeSpan.FromMilliseconds(1);
     private static readonly long s_patience = Stopwatch.Frequency / 20_000; // 50 µs
     private static readonly long s_mostOverlap = Stopwatch.Frequency / 2_000; // 500 µs
 
     private readonly object _lock = new();
+    private readonly ReadTrial _trial = new();
     private volatile bool _wanted = wanted;
     private volatile bool _solo;
-    private bool _owned;
+    private volatile int _term;
+    private int _lastTerm;
     private bool _watched;
     private int _listening;
     private int _solitary;
@@ -44,12 +50,21 @@ internal sealed class SoloTurn(bool wanted)
     private long _requests;
     private volatile int _progress;
     private volatile bool _asleep;
+    private volatile bool _takesReads;
+    private bool _begun;
+    private long _queuedReads;
 
     /// <summary>Requests that owners have received.</summary>
     public long Requests => Interlocked.Read(ref _requests);
 
+    /// <summary>Reads that owners have left to the device and answered.</summary>
+    public long QueuedReads => Interlocked.Read(ref _queuedReads);
+
     /// <summary>True while one thread does everything.</summary>
     public bool IsSolo => _solo;
+
+    /// <summary>True where the owner of this term may leave small reads to the device.</summary>
+    public bool TakesReads(int term) => _takesReads && IsTerm(term);
 
     /// <summary>True where some thread sleeps in read(2) and will take the next request.</summary>
     public bool SomebodyListens => Volatile.Read(ref _listening) > 0;
@@ -59,31 +74,71 @@ internal sealed class SoloTurn(bool wanted)
     /// <param name="channel">The thread's own.</param>
     /// <param name="buffer">Where the request is to go.</param>
     /// <param name="others">How many further threads listen or serve.</param>
-    /// <param name="owner">True where the thread owns the turn, as the last call said.</param>
-    public int Receive(IRequestChannel channel, Span<byte> buffer, int others, ref bool owner)
+    /// <param name="term">Not zero where the thread owns the turn, or did: as the last call said.</param>
+    public int Receive(IRequestChannel channel, Span<byte> buffer, int others, ref int term)
     {
         while (true)
         {
-            if (owner)
+            if (IsTerm(term))
             {
                 _progress++;
-                int length = Look(channel, buffer);
+                int length = Look(channel, buffer, term);
                 _progress++;
                 if (length != TryAgain)
                 {
                     Volatile.Write(ref _requests, _requests + 1);
                     return length;
                 }
-
-                owner = false;
             }
+
+            term = 0;
 
             if (!_solo)
             {
                 return Share(channel, buffer, others);
             }
 
-            owner = TakeOrPark();
+            term = TakeOrPark();
+        }
+    }
+
+    /// <summary>As <see cref="Receive"/>, for the owner while reads are under way: <see cref="TryAgain"/> where there is no
+    /// request.</summary>
+    public int TryReceive(IRequestChannel channel, Span<byte> buffer)
+    {
+        _progress++;
+        int length = channel.TryReceive(buffer);
+        if (length == TryAgain)
+        {
+            _overlap = 0;
+            return length;
+        }
+
+        Volatile.Write(ref _requests, _requests + 1);
+        NoteOverlap();
+        return length;
+    }
+
+    /// <summary>The owner has begun a read and is free again.</summary>
+    public void NoteBegun() => _begun = true;
+
+    /// <summary>A request was served to its end.</summary>
+    public void NoteServed(bool smallRead)
+    {
+        if (!_solo && _trial.Served(smallRead) && _wanted)
+        {
+            BeginReads();
+        }
+    }
+
+    /// <summary>The owner has answered reads that were under way.</summary>
+    public void NoteAnswered(int count)
+    {
+        _begun = true;
+        Volatile.Write(ref _queuedReads, _queuedReads + count);
+        if (!_trial.Answered(count))
+        {
+            End();
         }
     }
 
@@ -95,8 +150,14 @@ internal sealed class SoloTurn(bool wanted)
     {
         lock (_lock)
         {
+            if (_takesReads)
+            {
+                _takesReads = false;
+                _trial.End();
+            }
+
             _solo = false;
-            _owned = false;
+            _term = 0;
             Monitor.PulseAll(_lock);
         }
     }
@@ -118,13 +179,10 @@ internal sealed class SoloTurn(bool wanted)
         return length;
     }
 
-    private int Look(IRequestChannel channel, Span<byte> buffer)
-    {
-        if (!_solo)
-        {
-            return TryAgain;
-        }
+    private bool IsTerm(int term) => term != 0 && _term == term;
 
+    private int Look(IRequestChannel channel, Span<byte> buffer, int term)
+    {
         int length = channel.TryReceive(buffer);
         if (length != TryAgain)
         {
@@ -147,7 +205,7 @@ internal sealed class SoloTurn(bool wanted)
                     return length;
                 }
             }
-            while (_solo && _received - start < s_patience);
+            while (IsTerm(term) && _received - start < s_patience);
             _credit--;
         }
 
@@ -174,7 +232,8 @@ internal sealed class SoloTurn(bool wanted)
     private void NoteOverlap()
     {
         long now = Stopwatch.GetTimestamp();
-        _overlap += now - _received;
+        _overlap += _begun ? 0 : now - _received;
+        _begun = false;
         _received = now;
         if (_overlap > s_mostOverlap)
         {
@@ -182,20 +241,34 @@ internal sealed class SoloTurn(bool wanted)
         }
     }
 
+    private void BeginReads()
+    {
+        lock (_lock)
+        {
+            if (!_solo)
+            {
+                _trial.Begin();
+                _takesReads = true;
+                _solo = true;
+            }
+        }
+    }
+
     // The turn is free when nobody owns it and nobody sleeps in read(2) any more: who sleeps there would be woken by the
     // kernel for every request that the owner takes.
-    private bool TakeOrPark()
+    private int TakeOrPark()
     {
         lock (_lock)
         {
             while (_solo)
             {
-                if (!_owned && !SomebodyListens)
+                if (_term == 0 && !SomebodyListens)
                 {
-                    _owned = true;
+                    _lastTerm++;
+                    _term = _lastTerm;
                     _overlap = 0;
                     _received = Stopwatch.GetTimestamp();
-                    return true;
+                    return _term;
                 }
 
                 if (_watched)
@@ -208,7 +281,7 @@ internal sealed class SoloTurn(bool wanted)
                 }
             }
 
-            return false;
+            return 0;
         }
     }
 
@@ -218,10 +291,10 @@ internal sealed class SoloTurn(bool wanted)
         _watched = true;
         int seen = _progress;
         int idle = 0;
-        while (_solo && !Monitor.Wait(_lock, s_watch) && (_owned || SomebodyListens))
+        while (_solo && !Monitor.Wait(_lock, s_watch) && (_term != 0 || SomebodyListens))
         {
             bool moved = _progress != seen;
-            bool stuck = _owned && !moved && !_asleep;
+            bool stuck = _term != 0 && !moved && !_asleep;
             idle = moved ? 0 : idle + 1;
             seen = _progress;
             if (stuck || idle >= IdleWatches)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using IntegrityFs.Format;
 
 namespace IntegrityFs.Fuse.Serving;
@@ -13,10 +14,15 @@ internal enum WorkerExit
 /// <summary>One serving thread's loop: read a request, serve it here, send the reply.</summary>
 internal sealed class Worker(SessionState session, IRequestChannel channel, int slot) : IDisposable
 {
-    private const int Aborted = 103;
+    private const int Nothing = int.MinValue;
+
+    // Where all reads under way take longer than this, the thread sleeps until one has ended; if that takes long as well, the
+    // deputy calls the others.
+    private static readonly long s_patience = Stopwatch.Frequency / 4_000; // 250 µs
 
     private readonly RequestHandler _handler = new(session, slot, channel);
-    private bool _owner;
+    private int _term;
+    private long _answered;
 
     /// <summary>Requests so far by operation.</summary>
     public ReadOnlySpan<long> Counts => _handler.Counts;
@@ -38,6 +44,8 @@ internal sealed class Worker(SessionState session, IRequestChannel channel, int 
                 WorkerExit? exit = ServeOne();
                 if (exit != null)
                 {
+                    _handler.FinishReads();
+
                     // Whoever is parked is to learn it as well.
                     session.Readers.Leave();
                     session.Turn.End();
@@ -61,29 +69,80 @@ internal sealed class Worker(SessionState session, IRequestChannel channel, int 
     /// <summary>Serves one request. Not null: no more will come.</summary>
     public WorkerExit? ServeOne()
     {
-        int length = session.Turn.Receive(channel, _handler.RequestBuffer, session.Options.ThreadCount - 1, ref _owner);
+        int length = Listen();
+        if (length == Nothing)
+        {
+            return null;
+        }
+
         if (length <= 0)
         {
             return Judge(-length);
         }
 
-        int size = _handler.Handle(length);
-        if (size > 0)
+        SoloTurn turn = session.Turn;
+        bool queues = turn.TakesReads(_term);
+        int before = _handler.UnansweredReads;
+        int size = _handler.Handle(length, queues);
+        if (_handler.UnansweredReads > before)
         {
-            int sent = channel.Send(_handler.Message(size));
-            if (sent < 0)
-            {
-                _handler.TakeBack(size);
-            }
+            _answered = before == 0 ? Stopwatch.GetTimestamp() : _answered;
+            turn.NoteBegun();
+        }
+        else if (!queues)
+        {
+            turn.NoteServed(_handler.LastWasSmallRead);
+        }
 
-            // ENOENT: the requester is gone. ENODEV and ECONNABORTED show at the next read.
-            if (sent < 0 && -sent is not ((int)Errno.ENOENT or (int)Errno.ENODEV or Aborted))
-            {
-                Log.SendFailed(session.Logger, _handler.LastOperation, -sent);
-            }
+        if (size > 0 && !Replies.Send(channel, _handler.Message(size), _handler.LastOperation, session.Logger))
+        {
+            _handler.TakeBack(size);
         }
 
         return null;
+    }
+
+    // Reads that are under way are answered as they end, in between the requests that arrive.
+    private int Listen()
+    {
+        SoloTurn turn = session.Turn;
+        if (_handler.UnansweredReads > 0 && turn.TakesReads(_term))
+        {
+            if (_handler.UnansweredReads < ReadsUnderWay.Capacity)
+            {
+                int length = turn.TryReceive(channel, _handler.RequestBuffer);
+                if (length != SoloTurn.TryAgain)
+                {
+                    return length;
+                }
+            }
+
+            return AnswerSome(turn);
+        }
+
+        _handler.FinishReads();
+        return turn.Receive(channel, _handler.RequestBuffer, session.Options.ThreadCount - 1, ref _term);
+    }
+
+    private int AnswerSome(SoloTurn turn)
+    {
+        long now = Stopwatch.GetTimestamp();
+        int count = _handler.AnswerReads(wait: now - _answered > s_patience);
+        if (count > 0)
+        {
+            _answered = Stopwatch.GetTimestamp();
+            turn.NoteAnswered(count);
+        }
+        else if (count < 0)
+        {
+            turn.End();
+        }
+        else
+        {
+            Thread.Yield();
+        }
+
+        return Nothing;
     }
 
     public void Dispose()
@@ -100,7 +159,7 @@ internal sealed class Worker(SessionState session, IRequestChannel channel, int 
                 return null;
             case (int)Errno.ENODEV:
                 return WorkerExit.Unmounted;
-            case Aborted:
+            case Replies.Aborted:
                 return WorkerExit.Aborted;
             default:
                 Log.ReceiveFailed(session.Logger, error);
