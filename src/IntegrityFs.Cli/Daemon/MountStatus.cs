@@ -9,9 +9,10 @@ namespace IntegrityFs.Cli.Daemon;
 
 /// <summary>What waiting without sleeping has served.</summary>
 /// <param name="Enabled">Mounted with busy-poll=auto.</param>
-/// <param name="Requests">Requests that one thread served for a single caller.</param>
+/// <param name="Requests">Requests that one thread served while the others were parked.</param>
 /// <param name="Reads">Reads of the device that were watched to their end.</param>
-internal readonly record struct BusyPolling(bool Enabled, long Requests, long Reads);
+/// <param name="QueuedReads">Those of the requests that were small reads, left to the device while the thread served on.</param>
+internal readonly record struct BusyPolling(bool Enabled, long Requests, long Reads, long QueuedReads);
 
 /// <summary>What <c>integrityfs status DIR</c> shows, as JSON.</summary>
 internal static class MountStatus
