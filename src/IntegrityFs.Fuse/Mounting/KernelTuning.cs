@@ -6,10 +6,11 @@ namespace IntegrityFs.Fuse.Mounting;
 /// <summary>Settings of the mount in /sys that only root may change. All of them best effort.</summary>
 internal static class KernelTuning
 {
-    /// <summary>Readahead in KiB. With the kernel's default of 128 it would never ask for 1 MiB at a time; with twice as much
-    /// as a request holds, a sequential reader has the next request read and verified while it takes the last one
-    /// (measured, 2 cores: 1 MiB 530 MiB/s, 2 MiB 600, 4 MiB 640; more would make each fault of a mapping dearer).</summary>
-    private const int Readahead = 2048;
+    /// <summary>Readahead in KiB. With the kernel's default of 128 it would never ask for 1 MiB at a time; with four times as
+    /// much as a request holds, disk and processors work at the same time for a sequential reader (measured, 2 cores: 1 MiB
+    /// 770 MiB/s, 2 MiB 920, 3 MiB 1,070, 4 MiB 1,120). Each fault of a mapping that is not in order reads as much, until the
+    /// kernel has seen a hundred of them: 3 ms with 2 MiB, 5 with 4, 9 with 8.</summary>
+    private const int Readahead = 4096;
 
     /// <summary>Raises readahead, and with writeback the share of dirty pages, of which FUSE gets 1 % by default.</summary>
     public static void Apply(DeviceNumber device, bool blockDevice, bool writeback, ILogger logger)
