@@ -15,7 +15,7 @@
 // 4. Many callers that read small pieces are served solo as well, where that is faster: the owner leaves each read to the
 //    device and serves on (ReadsUnderWay), so that nobody sleeps and wakes for the disk. ReadTrial says whether it is.
 // Cost: in solo one read(2) of /dev/fuse that finds nothing, and one sched_yield, for each half microsecond of waiting; the
-// deputy wakes up once in a millisecond. In shared one comparison more for each request.
+// deputy wakes up once in a millisecond. In shared one comparison for each request, and one increment for each small read.
 using System.Diagnostics;
 
 namespace IntegrityFs.Fuse.Serving;
