@@ -54,6 +54,42 @@ public sealed unsafe partial class ProtectedVolume
         }
     }
 
+    /// <summary>Reads neighbours and, at the same time, the leaf over them. False where the leaf is in memory, or the device
+    /// fails: the ordinary way will tell.</summary>
+    private bool TryReadWithLeaf(long first, Span<byte> destination, Span<TagEntry> entries)
+    {
+        if (!_tree.TryBeginFetch(first, out LeafFetch fetch))
+        {
+            return false;
+        }
+
+        AlignedMemory leaf = RentWindow();
+        try
+        {
+            fixed (byte* memory = destination)
+            {
+                _device.ReadBoth(_geometry.BlockOffset(first), [new IoSegment((nint)memory, destination.Length)],
+                    fetch.Offset, new IoSegment(leaf.Address, BlockSize));
+            }
+
+            if (!_tree.TryEndFetch(fetch, leaf.Span[..BlockSize], first, entries))
+            {
+                _tree.Find(first, entries);
+            }
+        }
+        catch (DeviceException)
+        {
+            return false;
+        }
+        finally
+        {
+            ReturnWindow(leaf);
+        }
+
+        VerifyRun(first, entries, destination);
+        return true;
+    }
+
     private int CountUntouched(long first, int count)
     {
         count = _cache.CountAbsent(first, count);

@@ -21,6 +21,7 @@ public sealed partial class SourceTests
         "src/IntegrityFs.Volume/ProtectedVolume.Bulk.cs",
         "src/IntegrityFs.Volume/ProtectedVolume.Verifying.cs",
         "src/IntegrityFs.Volume/VolumeOperation.cs",
+        "src/IntegrityFs.Volume/VolumeReadQueue.cs",
         "src/IntegrityFs.Volume/IVolume.cs",
         "src/IntegrityFs.Cli/Native",
     ];
