@@ -78,7 +78,14 @@ internal sealed unsafe class PolledRead : IDisposable
                 return false;
             }
 
-            Watch(ring, ring.Submit(commands), results);
+            int underWay = ring.Submit(commands);
+            if (underWay == 0)
+            {
+                _credit = Math.Max(_credit - 1, 0);
+                return false;
+            }
+
+            Watch(ring, underWay, results);
             return true;
         }
         finally

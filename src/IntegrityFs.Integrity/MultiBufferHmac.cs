@@ -68,7 +68,7 @@ internal sealed unsafe class MultiBufferHmac : IDisposable
     public int TagSome(Span<TagWork> work, int blockSize)
     {
         int done = 0;
-        while (done < work.Length && blockSize <= LargestBlock && _library.Refusal is null)
+        while (done < work.Length && blockSize is > 0 and <= LargestBlock && _library.Refusal is null)
         {
             int count = Math.Min(Lanes, work.Length - done);
             if (_library.FastestFor(count) is not { } kernels || !TagBatch(work.Slice(done, count), blockSize, kernels))

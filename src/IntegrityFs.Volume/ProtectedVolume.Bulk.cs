@@ -20,7 +20,7 @@ public sealed unsafe partial class ProtectedVolume
     // Measured with two processors: 2 to 4 are about as fast, 1 and all that come are slower by a fifth.
     private const int LeastBulkReads = 3;
 
-    private readonly Turnstile _bulkReads = new(Math.Max(LeastBulkReads, Environment.ProcessorCount));
+    private readonly Turnstile _bulkReads = new(Math.Max(LeastBulkReads, Environment.ProcessorCount), TimeSpan.FromMilliseconds(20));
 
     /// <summary>Reads blocks straight into the caller's memory and verifies them there.</summary>
     /// <param name="first">The first.</param>

@@ -3,8 +3,9 @@
 // the others are read, and the reader, who waits for it, asks for more.
 namespace IntegrityFs.Volume;
 
-/// <summary>Lets so many threads in at a time, in the order in which they came.</summary>
-internal sealed class Turnstile(int permits)
+/// <summary>Lets so many threads in at a time, in the order in which they came; who has waited for as long as
+/// <paramref name="patience"/> goes in as well, because those inside may wait for a bad sector.</summary>
+internal sealed class Turnstile(int permits, TimeSpan patience)
 {
     private readonly object _lock = new();
     private long _came;
@@ -16,9 +17,8 @@ internal sealed class Turnstile(int permits)
         lock (_lock)
         {
             long number = _came++;
-            while (number >= _left + permits)
+            while (number >= _left + permits && Monitor.Wait(_lock, patience))
             {
-                Monitor.Wait(_lock);
             }
         }
     }

@@ -112,6 +112,21 @@ public sealed class QueuedReadTests : IDisposable
     }
 
     [Fact]
+    public void A_longestread_comes_after_them_and_a_short_one_after_those_that_have_ended()
+    {
+        ulong first = Post(50 * Block, Block);
+        ulong second = Post(300 * Block, Block);
+        ulong odd = Post(7, Block);
+        Assert.Contains(odd, _replies.All.Keys);
+        ulong longest = Post(100 * Block, 128 * Block);
+        Assert.Equal(0, Handler.UnansweredReads);
+        Assert.Equal(_content.AsSpan(7, Block).ToArray(), _replies.All[odd].Payload);
+        Assert.Equal(_content.AsSpan(50 * Block, Block).ToArray(), _replies.All[first].Payload);
+        Assert.Equal(_content.AsSpan(300 * Block, Block).ToArray(), _replies.All[second].Payload);
+        Assert.Equal(_content.AsSpan(100 * Block, 128 * Block).ToArray(), _replies.All[longest].Payload);
+    }
+
+    [Fact]
     public void Nonsense_is_refused_as_ever()
     {
         Refused(Errno.EBADF, 0xffff, 0);

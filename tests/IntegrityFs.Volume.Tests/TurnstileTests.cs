@@ -8,7 +8,7 @@ public class TurnstileTests
     [Fact]
     public void Who_came_first_goes_first_and_never_more_than_there_are_permits()
     {
-        var turnstile = new Turnstile(2);
+        var turnstile = new Turnstile(2, s_limit);
         turnstile.Enter();
         turnstile.Enter();
         var order = new List<int>();
@@ -39,9 +39,22 @@ public class TurnstileTests
     }
 
     [Fact]
+    public void Nobody_waits_for_ever_for_those_inside()
+    {
+        var turnstile = new Turnstile(1, TimeSpan.FromMilliseconds(5));
+        turnstile.Enter();
+        turnstile.Enter();
+        turnstile.Enter();
+        turnstile.Leave();
+        turnstile.Leave();
+        turnstile.Leave();
+        turnstile.Enter();
+    }
+
+    [Fact]
     public void Everybody_gets_through()
     {
-        var turnstile = new Turnstile(3);
+        var turnstile = new Turnstile(3, s_limit);
         int inside = 0;
         int most = 0;
         Thread[] threads = [.. Enumerable.Range(0, 12).Select(_ => new Thread(() =>

@@ -74,18 +74,25 @@ internal sealed class ReadsUnderWay : IDisposable
     public int Answer(IRequestChannel channel, bool wait)
     {
         Span<EndedRead> ended = stackalloc EndedRead[AtOnce];
-        int count = _queue.Take(ended, wait);
-        foreach (EndedRead end in ended[..count])
+        ended = ended[.._queue.Take(ended, wait)];
+        foreach (EndedRead end in ended)
         {
-            ReplyBuffer reply = _replies[end.Number];
-            ref readonly Question question = ref _questions[end.Number];
-            int outcome = end.Bytes >= 0 ? end.Bytes : ReadAgain(question, reply.Payload[..question.Size]);
-            int size = outcome < 0 ? reply.Fail(question.Unique, -outcome) : reply.Succeed(question.Unique, outcome);
-            _free.Push(end.Number);
-            Replies.Send(channel, reply.Message(size), Opcode.Read, _session.Logger);
+            if (end.Bytes >= 0)
+            {
+                Send(channel, end.Number, end.Bytes);
+            }
         }
 
-        return count;
+        // These may take a while.
+        foreach (EndedRead end in ended)
+        {
+            if (end.Bytes < 0)
+            {
+                Send(channel, end.Number, ReadAgain(_questions[end.Number], _replies[end.Number].Payload));
+            }
+        }
+
+        return ended.Length;
     }
 
     /// <summary>Waits for what is under way; it stays without an answer.</summary>
@@ -98,8 +105,18 @@ internal sealed class ReadsUnderWay : IDisposable
         }
     }
 
-    private int ReadAgain(in Question question, Span<byte> buffer)
+    private void Send(IRequestChannel channel, int number, int outcome)
     {
+        ReplyBuffer reply = _replies[number];
+        ulong unique = _questions[number].Unique;
+        int size = outcome < 0 ? reply.Fail(unique, -outcome) : reply.Succeed(unique, outcome);
+        _free.Push(number);
+        _ = Replies.Send(channel, reply.Message(size), Opcode.Read, _session.Logger);
+    }
+
+    private int ReadAgain(in Question question, Span<byte> payload)
+    {
+        Span<byte> buffer = payload[..question.Size];
         try
         {
             Errno error = _session.FileSystem.Read(question.Handle, question.Inode, question.Offset, buffer, out int read);

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using IntegrityFs.FileSystem;
 using IntegrityFs.Format;
 using IntegrityFs.Fuse.Protocol;
@@ -54,16 +55,50 @@ internal sealed partial class RequestHandler
         }
 
         LastWasSmallRead = request.Size <= ReadsUnderWay.Longest;
-        if (LastWasSmallRead && _queues && (_reads ??= ReadsUnderWay.TryCreate(_session)) is { } reads && reads.TryBegin(header, request))
+        if (LastWasSmallRead && _queues && TryOpenReads() && _reads.TryBegin(header, request))
         {
             return NoReply;
         }
+
+        AnswerBefore(slow: !LastWasSmallRead);
 
         Span<byte> buffer = _reply.Payload[..(int)request.Size];
         Errno error = _fs.Read(request.Handle, Inode(header.Node), (long)request.Offset, buffer, out int read);
         return error != Errno.OK ? Fail(error)
             : (uint)read > request.Size ? Fail(Errno.EIO)
             : read;
+    }
+
+    // Inside the gate. Where there is no queue to be had, nobody need try again.
+    [MemberNotNullWhen(true, nameof(_reads))]
+    private bool TryOpenReads()
+    {
+        if (_reads is null)
+        {
+            try
+            {
+                _reads = ReadsUnderWay.TryCreate(_session);
+            }
+            catch (OutOfMemoryException)
+            {
+                // The ordinary way needs less.
+            }
+        }
+
+        if (_reads is null)
+        {
+            _session.Turn.ForbidReads();
+        }
+
+        return _reads is not null;
+    }
+
+    // Inside the gate: reads that have ended do not wait for what is served now; where that is slow, none is left under way.
+    private void AnswerBefore(bool slow)
+    {
+        while (UnansweredReads > 0 && _reads!.Answer(_channel, wait: slow) > 0)
+        {
+        }
     }
 
     private int Write(in RequestHeader header, ref BodyReader body)

@@ -104,7 +104,7 @@ internal sealed partial class RequestHandler : IDisposable
     /// <summary>Answers all reads that have begun, unless the file system is closed.</summary>
     public void FinishReads()
     {
-        while (UnansweredReads > 0 && AnswerReads(wait: true) >= 0)
+        while (UnansweredReads > 0 && AnswerReads(wait: true) > 0)
         {
         }
     }

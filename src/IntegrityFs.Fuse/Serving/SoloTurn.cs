@@ -51,6 +51,7 @@ internal sealed class SoloTurn(bool wanted)
     private volatile int _progress;
     private volatile bool _asleep;
     private volatile bool _takesReads;
+    private volatile bool _readsForbidden;
     private bool _begun;
     private long _queuedReads;
 
@@ -111,6 +112,7 @@ internal sealed class SoloTurn(bool wanted)
         if (length == TryAgain)
         {
             _overlap = 0;
+            _begun = true;
             return length;
         }
 
@@ -125,7 +127,7 @@ internal sealed class SoloTurn(bool wanted)
     /// <summary>A request was served to its end.</summary>
     public void NoteServed(bool smallRead)
     {
-        if (!_solo && _trial.Served(smallRead) && _wanted)
+        if (!_solo && _trial.Served(smallRead))
         {
             BeginReads();
         }
@@ -143,7 +145,18 @@ internal sealed class SoloTurn(bool wanted)
     }
 
     /// <summary>Never solo: threads share a descriptor, and with it whether reading waits.</summary>
-    public void Forbid() => _wanted = false;
+    public void Forbid()
+    {
+        _wanted = false;
+        End();
+    }
+
+    /// <summary>Never for many callers of small reads: they cannot be left to the device.</summary>
+    public void ForbidReads()
+    {
+        _readsForbidden = true;
+        End();
+    }
 
     /// <summary>Lets every thread listen again.</summary>
     public void End()
@@ -245,7 +258,7 @@ internal sealed class SoloTurn(bool wanted)
     {
         lock (_lock)
         {
-            if (!_solo)
+            if (!_solo && _wanted && !_readsForbidden)
             {
                 _trial.Begin();
                 _takesReads = true;
