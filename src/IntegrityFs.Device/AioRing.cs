@@ -58,26 +58,12 @@ internal sealed unsafe class AioRing : IDisposable
     }
 
     /// <summary>pread(2) as a command.</summary>
-    internal static iocb Read(int descriptor, long offset, void* memory, int length, int number = 0) => new()
-    {
-        aio_data = (ulong)number,
-        aio_lio_opcode = ReadCommand,
-        aio_fildes = descriptor,
-        aio_buf = (ulong)memory,
-        aio_nbytes = (ulong)length,
-        aio_offset = offset,
-    };
+    internal static iocb Read(int descriptor, long offset, void* memory, int length, int number = 0) =>
+        Command(ReadCommand, descriptor, offset, memory, length, number);
 
     /// <summary>preadv(2) as a command; the vectors may go once it is submitted.</summary>
-    internal static iocb ReadScatter(int descriptor, long offset, IoVector* vectors, int count, int number = 0) => new()
-    {
-        aio_data = (ulong)number,
-        aio_lio_opcode = ReadVectorCommand,
-        aio_fildes = descriptor,
-        aio_buf = (ulong)vectors,
-        aio_nbytes = (ulong)count,
-        aio_offset = offset,
-    };
+    internal static iocb ReadScatter(int descriptor, long offset, IoVector* vectors, int count, int number = 0) =>
+        Command(ReadVectorCommand, descriptor, offset, vectors, count, number);
 
     /// <summary>Begins reads.</summary>
     /// <param name="commands">No more than there is room for; aio_data is the number that the end will have.</param>
@@ -129,6 +115,16 @@ internal sealed unsafe class AioRing : IDisposable
 
     /// <summary>Waits for what is under way.</summary>
     public void Dispose() => Native.IoDestroy((nint)_ring);
+
+    private static iocb Command(ushort operation, int descriptor, long offset, void* memory, int count, int number) => new()
+    {
+        aio_data = (ulong)number,
+        aio_lio_opcode = operation,
+        aio_fildes = descriptor,
+        aio_buf = (ulong)memory,
+        aio_nbytes = (ulong)count,
+        aio_offset = offset,
+    };
 
     private static Ended Describe(in io_event ended) => new((int)ended.data, (nint)ended.res);
 

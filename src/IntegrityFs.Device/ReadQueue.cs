@@ -36,9 +36,6 @@ public sealed unsafe class ReadQueue : IDisposable
     /// <summary>Reads that have been added and not been taken.</summary>
     public int Count => _count + _underWay + _refused.Count;
 
-    /// <summary>Reads that <see cref="Submit"/> would begin.</summary>
-    public int Waiting => _count;
-
     /// <summary>True where one thread may read into memory at <paramref name="address"/> without a copy.</summary>
     public bool Takes(nint address) => (address & (_memoryAlignment - 1)) == 0;
 
